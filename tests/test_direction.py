@@ -1,0 +1,164 @@
+"""Who may import whom: a video flows one way, and no module knows more than the nouns before it.
+
+Read from the source, so that an import inside a function counts too; imports for type checkers alone do not.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted([*(ROOT / "fv2es").rglob("*.py"), *ROOT.glob("app.py")])
+
+NOUNS = ("schema", "emotions")
+MODALITIES = (*NOUNS, "limits", "media", "utterances", "modalities")
+MODEL = (*NOUNS, "modalities.spectrogram", "hub", "models", "reader")
+DATA = (*MODALITIES, "data")
+
+# module (or package) → what of fv2es it may import; the longest name that fits a module counts.
+ALLOWED = {
+    "": ("media", "models", "pipeline", "reader"),  # the public names
+    "__main__": ("cli",),
+    "schema": NOUNS,
+    "emotions": NOUNS,
+    "limits": (),
+    "media": (*NOUNS, "limits", "media"),
+    "utterances": (*NOUNS, "limits", "utterances"),
+    "modalities": MODALITIES,
+    "modalities.spectrogram": NOUNS,
+    "models": (*NOUNS, "modalities.spectrogram", "models"),
+    "hub": (*NOUNS, "limits", "models", "hub"),
+    "reader": MODEL,
+    "results": (*NOUNS, "results"),
+    "metrics": (*NOUNS, "results"),
+    "views": (*NOUNS, "modalities.spectrogram", "results", "views"),
+    "data": DATA,
+    "training": (*DATA, *MODEL, "metrics", "results", "training"),
+    "pipeline": (*MODALITIES, *MODEL, "results"),
+    "evaluation": (*DATA, *MODEL, "results", "metrics"),
+    "ui": (*MODALITIES, *MODEL, "pipeline", "results", "views", "ui"),
+    "cli": None,  # everything
+    "app": ("ui", "limits"),
+}
+
+# package from outside → the modules that may import it.
+KEEPERS = {
+    "av": ("media",),
+    "gradio": ("ui", "app"),
+    "spaces": ("ui", "app"),
+    "matplotlib": ("views", "ui"),
+    "facenet_pytorch": ("modalities", "models"),
+    "silero_vad": ("utterances",),
+    "faster_whisper": ("modalities.speech",),
+    "pocketsphinx": ("modalities.speech",),
+    "huggingface_hub": ("hub", "modalities.speech", "models", "cli"),
+}
+NUMPY_ONLY = ("schema", "emotions", "results", "metrics")
+NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "evaluation", "cli", "app")
+
+
+def module_name(path: Path) -> str:
+    """Dotted name below fv2es; "" for the package itself."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts[1:]) if parts[0] == "fv2es" else parts[0]
+
+
+def exists(name: str) -> bool:
+    """Is `name`, dotted below fv2es, a module or a package?"""
+    path = ROOT.joinpath("fv2es", *name.split("."))
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+def for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node that runs: the branch under `if TYPE_CHECKING` does not."""
+    yield node
+    children = node.orelse if for_type_checkers(node) else ast.iter_child_nodes(node)
+    for child in children:
+        yield from walk(child)
+
+
+def imports(source: str, package: str) -> Iterator[str]:
+    """Dotted names that `source` imports, "fv2es.x" for the package's own; `package` resolves relative ones."""
+    for node in walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                base = ".".join([*parts[: len(parts) - node.level + 1], *([base] if base else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                own = whole.startswith("fv2es.") and exists(whole.removeprefix("fv2es."))
+                yield whole if own else base
+
+
+def imports_of(path: Path) -> set[str]:
+    name = module_name(path)
+    package = (
+        ".".join(["fv2es", *name.split(".")]) if path.name == "__init__.py" else f"fv2es.{name}".rpartition(".")[0]
+    )
+    return set(imports(path.read_text(encoding="utf-8"), package.rstrip(".")))
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or (package != "" and name.startswith(f"{package}."))
+
+
+def rule_of(name: str) -> str:
+    fitting = [key for key in ALLOWED if within(name, key)]
+    assert fitting, f"{name} has no row in the table of directions: give it one"
+    return max(fitting, key=len)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_own_modules(path):
+    allowed = ALLOWED[rule_of(module_name(path))]
+    own = {name.removeprefix("fv2es").removeprefix(".") for name in imports_of(path) if within(name, "fv2es")}
+    if allowed is not None:
+        strangers = {name for name in own if not any(within(name, one) for one in allowed)}
+        assert not strangers, f"{path.name} may import {allowed} of fv2es, not {sorted(strangers)}"
+    if not within(module_name(path), "cli") and module_name(path) != "__main__":
+        assert not any(within(name, "cli") for name in own), "no module imports the command line"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_packages_from_outside(path):
+    name = module_name(path)
+    outside = {one.partition(".")[0] for one in imports_of(path)} - {"fv2es"}
+    for package, keepers in KEEPERS.items():
+        allowed = any(within(name, keeper) for keeper in keepers)
+        assert package not in outside or allowed, f"only {keepers} import {package}"
+    if any(within(name, one) for one in NO_TORCH):
+        assert not outside & {"torch", "torchaudio", "torchvision", "transformers"}
+    if any(within(name, one) for one in NUMPY_ONLY):
+        assert outside - sys.stdlib_module_names <= {"numpy"}
+
+
+def test_the_table_names_modules_that_may_be_imported():
+    for keepers in ALLOWED.values():
+        assert all(key.partition(".")[0] in ALLOWED for key in keepers or ())
+
+
+@pytest.mark.parametrize(
+    ("source", "package", "found"),
+    [
+        ("import av.container as c", "fv2es", {"av.container"}),
+        ("def f():\n  from fv2es.schema import Span", "fv2es", {"fv2es.schema"}),
+        ("from fv2es import schema", "fv2es", {"fv2es.schema"}),
+        ("from . import schema", "fv2es", {"fv2es.schema"}),
+        ("from ..schema import Span", "fv2es.modalities", {"fv2es.schema"}),
+        ("if TYPE_CHECKING:\n  import torch\nelse:\n  import numpy", "fv2es", {"numpy"}),
+        ("try:\n  import gradio\nexcept ImportError:\n  pass", "fv2es", {"gradio"}),
+    ],
+)
+def test_the_reading_of_imports(source, package, found):
+    assert set(imports(source, package)) == found
