@@ -1,0 +1,79 @@
+"""FER+ (Barsoum et al. 2016): FER2013's 48×48 grey faces with ten crowd votes each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fv2es.emotions import MOSEI, NEUTRAL
+
+CLASSES = (*MOSEI, NEUTRAL)
+_VOTES = {"anger": "v_angry", "disgust": "v_disgust", "fear": "v_fear", "happy": "v_happy", "sad": "v_sad",
+          "surprise": "v_surprise", NEUTRAL: "v_neutral"}  # fmt: skip
+_OTHER = ("v_contempt", "v_unknown", "v_notface")
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """pixels (N, 48, 48) uint8; targets (N, 7) vote shares over `CLASSES`; majority (N,) True where most agreed;
+    label (N,) index of the majority label in `CLASSES`, −1 for anything else."""
+
+    pixels: np.ndarray
+    targets: np.ndarray
+    label: np.ndarray
+    majority: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def select(self, rows: np.ndarray) -> Faces:
+        return Faces(self.pixels[rows], self.targets[rows], self.label[rows], self.majority[rows])
+
+
+def read(folder: Path, split: str, cache: Path | None = None) -> Faces:
+    """Pictures of one split whose votes are mostly for the seven classes. `cache`: a folder for the unpacked pixels.
+
+    Single votes are taken for slips and dropped. Pictures that are near copies of one in the other split stay out
+    of training.
+    """
+    with (folder / "fer2013plus.tsv").open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["split"] == split]
+    pictures = _pictures(folder / "fer2013plus.tar.gz", cache)
+    votes = np.array([[float(row[_VOTES[name]]) for name in CLASSES] for row in rows], np.float32)
+    other = np.array([[float(row[name]) for name in _OTHER] for row in rows], np.float32).sum(1)
+    votes[votes <= 1] = 0
+    kept = (votes.sum(1) > other) & (votes.sum(1) > 0)
+    if split == "train":
+        kept &= np.array([row["dup_crosses_split"] != "1" for row in rows])
+    names = {"angry": "anger"}
+    labels = [names.get(row["label"], row["label"]) for row in rows]
+    chosen = np.flatnonzero(kept)
+    return Faces(
+        pixels=np.stack([pictures[rows[i]["file"]] for i in chosen]),
+        targets=votes[chosen] / votes[chosen].sum(1, keepdims=True),
+        label=np.array([CLASSES.index(labels[i]) if labels[i] in CLASSES else -1 for i in chosen]),
+        majority=np.array([rows[i]["majority"] == "1" for i in chosen]),
+    )
+
+
+def _pictures(archive: Path, cache: Path | None) -> dict[str, np.ndarray]:
+    packed = cache / "ferplus.npz" if cache else None
+    if packed and packed.exists():
+        with np.load(packed) as arrays:
+            return dict(zip(arrays["names"].tolist(), arrays["pixels"], strict=True))
+    pictures = {}
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile():
+                data = tar.extractfile(member).read()
+                pictures[Path(member.name).name] = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    if packed:
+        packed.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(packed, names=np.array(list(pictures)), pixels=np.stack(list(pictures.values())))
+    return pictures

@@ -1,0 +1,56 @@
+"""From the modalities' logits to one answer: read-out, calibration, weighted fusion (FE2E and V2EM, §III-E)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def one_vs_rest(logits: Tensor) -> Tensor:
+    """(…, E) softmax logits against neutral = 0 → (…, E) log-odds of each emotion against all else.
+
+    With p = softmax over the emotions and neutral, the result is log(p / (1 − p)): sigmoid gives p back.
+    """
+    whole = torch.cat([torch.zeros_like(logits[..., :1]), logits], dim=-1)
+    log_p = whole.log_softmax(-1)[..., 1:]
+    # log(1 − p) as the log-sum-exp of the others stays exact where p rounds to 1.
+    others = torch.eye(whole.shape[-1], dtype=torch.bool, device=logits.device)[1:]
+    rest = whole.log_softmax(-1)[..., None, :].masked_fill(others, float("-inf")).logsumexp(-1)
+    return log_p - rest
+
+
+class Calibration(nn.Module):
+    """Per modality and emotion: logit ← scale · logit + bias. Fitted on validation, never by gradient: buffers."""
+
+    def __init__(self, modalities: int, emotions: int) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(modalities, emotions))
+        self.register_buffer("bias", torch.zeros(modalities, emotions))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """(B, modalities, E) → the same."""
+        return logits * self.scale + self.bias
+
+
+class WeightedFusion(nn.Module):
+    """Linear(modalities, 1, bias=False) over the stacked logits of the modalities that are present.
+
+    With all present it is the papers' layer. A modality that is alone speaks for itself, unweighted (so in the
+    reference code). Between the two, those present share the weight of the missing in proportion: nothing is filled
+    in for what is not there, and a threshold means the same for any subset.
+    """
+
+    def __init__(self, modalities: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1, modalities), 1 / modalities))
+
+    def forward(self, logits: Tensor, present: Tensor) -> Tensor:
+        """(B, modalities, E) logits, (B, modalities) bool → (B, E)."""
+        there = present.to(logits.dtype)
+        weights = self.weight * there
+        carried = weights.sum(1, keepdim=True)
+        # Weights that cancel out (possible in training) carry nothing that could be scaled up.
+        usable = carried.abs() > 1e-3
+        weights = weights * torch.where(usable, self.weight.sum() / torch.where(usable, carried, 1.0), 1.0)
+        alone = there.sum(1, keepdim=True) == 1
+        return torch.einsum("bm,bme->be", torch.where(alone, there, weights), logits)

@@ -1,0 +1,142 @@
+"""RepVGG: three branches while training, one plain 3×3 convolution for inference.
+
+Ding et al. 2021, "RepVGG: Making VGG-style ConvNets Great Again" (arXiv 2101.03697); the visual trunk of V2EM
+(Wei et al. 2022, §III-B). Folding is exact: convolution and batch normalisation are both linear in inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def fold_batch_norm(kernel: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Kernel (out, in, k, k) and bias (out,) of `norm(conv(x))` written as one convolution."""
+    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - norm.running_mean * gain
+    if bias is not None:
+        shift = shift + bias * gain
+    return kernel * gain[:, None, None, None], shift
+
+
+def _folded_conv(conv: nn.Conv2d, kernel: Tensor, bias: Tensor) -> nn.Conv2d:
+    plain = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    plain.to(kernel.device, kernel.dtype)
+    with torch.no_grad():
+        plain.weight.copy_(kernel)
+        plain.bias.copy_(bias)
+    return plain.requires_grad_(False)
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, batch normalisation, ReLU: the stem."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.norm: nn.Module = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)))
+
+    def fold(self) -> None:
+        """Absorb the normalisation into the convolution, in place."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = _folded_conv(self.conv, *fold_batch_norm(self.conv.weight, self.conv.bias, self.norm))
+            self.norm = nn.Identity()
+
+
+class RepVGGBlock(nn.Module):
+    """relu(BN(conv3×3(x)) + BN(conv1×1(x)) [+ BN(x) where the shape stays])."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.conv_point = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        self.norm_point = nn.BatchNorm2d(out_channels)
+        keeps_shape = in_channels == out_channels and stride == 1
+        self.norm_identity = nn.BatchNorm2d(out_channels) if keeps_shape else None
+        self.folded: nn.Conv2d | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.folded is not None:
+            return F.relu(self.folded(x))
+        y = self.norm(self.conv(x)) + self.norm_point(self.conv_point(x))
+        if self.norm_identity is not None:
+            y = y + self.norm_identity(x)
+        return F.relu(y)
+
+    def fold(self) -> None:
+        """Replace the branches by the one convolution that equals their sum, in place."""
+        if self.folded is not None:
+            return
+        kernel, bias = fold_batch_norm(self.conv.weight, None, self.norm)
+        point_kernel, point_bias = fold_batch_norm(self.conv_point.weight, None, self.norm_point)
+        kernel, bias = kernel + F.pad(point_kernel, (1, 1, 1, 1)), bias + point_bias
+        if self.norm_identity is not None:
+            dirac = nn.init.dirac_(torch.empty_like(self.conv.weight))
+            same_kernel, same_bias = fold_batch_norm(dirac, None, self.norm_identity)
+            kernel, bias = kernel + same_kernel, bias + same_bias
+        self.folded = _folded_conv(self.conv, kernel, bias)
+        self.conv = self.norm = self.conv_point = self.norm_point = self.norm_identity = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class RepVGGConfig:
+    """in_channels → stem → stages. `halve_by`: 2×2 max-pooling behind the stem and each stage ("pool", the paper's)
+    or a stride of 2 in each stage's first block ("stride", a quarter of the pooled form's operations)."""
+
+    in_channels: int = 3
+    stem_width: int = 64
+    stem_kernel: int = 5
+    stages: tuple[tuple[int, ...], ...] = ((64, 64, 128), (256,), (512,))
+    halve_by: str = "pool"
+
+    def __post_init__(self) -> None:
+        if self.halve_by not in ("pool", "stride"):
+            raise ValueError(f"halve_by needs pool or stride, got {self.halve_by}")
+
+    @property
+    def width(self) -> int:
+        return self.stages[-1][-1]
+
+
+class RepVGG(nn.Sequential):
+    """(B, in, H, W) → (B, width, H/2ⁿ, W/2ⁿ)."""
+
+    def __init__(self, config: RepVGGConfig) -> None:
+        pooled = config.halve_by == "pool"
+        layers: list[nn.Module] = [ConvNormAct(config.in_channels, config.stem_width, config.stem_kernel)]
+        if pooled:
+            layers.append(nn.MaxPool2d(2))
+        width = config.stem_width
+        for stage in config.stages:
+            layers += self._stage(width, stage, pooled)
+            width = stage[-1]
+        super().__init__(*layers)
+
+    @staticmethod
+    def _stage(width: int, widths: Sequence[int], pooled: bool) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for position, out in enumerate(widths):
+            layers.append(RepVGGBlock(width, out, stride=2 if position == 0 and not pooled else 1))
+            width = out
+        return [*layers, nn.MaxPool2d(2)] if pooled else layers
+
+
+def fold(module: nn.Module) -> nn.Module:
+    """Switch every foldable block below `module` to its inference form, in place; returns the module.
+
+    Call it on a finished model in eval mode only: there is no way back, and nothing is left to train.
+    """
+    if module.training:
+        raise ValueError("Folding needs a model in eval mode: batch statistics still move while training.")
+    for block in module.modules():
+        if isinstance(block, (RepVGGBlock, ConvNormAct)):
+            block.fold()
+    return module

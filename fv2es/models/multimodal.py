@@ -1,0 +1,102 @@
+"""What all models share: three modality networks in, calibrated and fused logits out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fv2es.models.blocks.fusion import Calibration, WeightedFusion, one_vs_rest
+from fv2es.models.inputs import Batch, InputConfig
+from fv2es.schema import MODALITIES
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """logits (B, E) fused; modalities (B, 3, E) calibrated, zero where missing; present (B, 3) bool."""
+
+    logits: Tensor
+    modalities: Tensor
+    present: Tensor
+
+
+class MultimodalModel(nn.Module):
+    """Face, voice and words networks, each giving (B', E) raw logits for the utterances that have the modality.
+
+    `readout` says how raw logits are meant: "independent" (six sigmoids) or "one_vs_rest" (a softmax with neutral).
+    """
+
+    def __init__(
+        self,
+        face: nn.Module,
+        voice: nn.Module,
+        words: nn.Module,
+        emotions: tuple[str, ...],
+        inputs: InputConfig,
+        readout: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.face, self.voice, self.words = face, voice, words
+        self.emotions = emotions
+        self.inputs = inputs
+        self.readout = dict.fromkeys(MODALITIES, "independent") | (readout or {})
+        self.calibration = Calibration(len(MODALITIES), len(emotions))
+        self.fusion = WeightedFusion(len(MODALITIES))
+
+    def raw(self, name: str, batch: Batch) -> Tensor:
+        """One modality's raw logits (B', E) for the B' utterances of the batch that have it."""
+        if name == "face":
+            return self.face(batch.faces, batch.face_counts[batch.face_counts > 0])
+        if name == "voice":
+            return self.voice(batch.pieces, batch.piece_counts[batch.piece_counts > 0])
+        there = batch.token_mask.any(1)
+        return self.words(batch.tokens[there], batch.token_mask[there])
+
+    def forward(self, batch: Batch) -> Output:
+        present = batch.present
+        parameter = self.fusion.weight
+        stacked = parameter.new_zeros(len(batch), len(MODALITIES), len(self.emotions))
+        for column, name in enumerate(MODALITIES):
+            there = present[:, column]
+            if there.any():
+                raw = self.raw(name, batch)
+                read = one_vs_rest(raw) if self.readout[name] == "one_vs_rest" else raw
+                stacked[there, column] = read.to(stacked.dtype)
+        calibrated = self.calibration(stacked) * present[..., None]
+        return Output(self.fusion(calibrated, present), calibrated, present)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Parameters per modality and of the fusion."""
+        parts = {name: getattr(self, name) for name in (*MODALITIES, "fusion")}
+        return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+
+class SequenceHead(nn.Module):
+    """(N, features) → embeddings → sequence encoder → (B, E): the way up from any trunk."""
+
+    def __init__(self, embed: nn.Module, sequence: nn.Module, width: int, emotions: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embed = embed
+        self.sequence = sequence
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(width, emotions)
+
+    def forward(self, features: Tensor, counts: Tensor) -> Tensor:
+        return self.out(self.dropout(self.sequence(self.embed(features), counts)))
+
+
+class Trunked(nn.Module):
+    """A trunk over single pictures and a head over the utterance's sequence of them."""
+
+    def __init__(self, trunk: nn.Module, head: SequenceHead, mirror: bool = False) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.mirror = mirror
+
+    def forward(self, pictures: Tensor, counts: Tensor) -> Tensor:
+        logits = self.head(self.trunk(pictures), counts)
+        if self.mirror and not self.training:
+            logits = (logits + self.head(self.trunk(torch.flip(pictures, (-1,))), counts)) / 2
+        return logits

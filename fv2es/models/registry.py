@@ -1,0 +1,39 @@
+"""Names → models. A model's file registers a builder; the command line, the app and the contract tests find it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from fv2es.models.multimodal import MultimodalModel
+
+Builder = TypeVar("Builder", bound=Callable[..., "MultimodalModel"])
+_BUILDERS: dict[str, Callable[..., MultimodalModel]] = {}
+
+
+def register_model(builder: Builder) -> Builder:
+    """Decorator: the function's name, underscores as hyphens, becomes the model's name."""
+    name = builder.__name__.replace("_", "-")
+    if name in _BUILDERS:
+        raise ValueError(f"A model named {name} is registered already.")
+    _BUILDERS[name] = builder
+    return builder
+
+
+def _load_zoo() -> None:
+    from fv2es.models import v2em  # noqa: F401  (registers on import)
+
+
+def list_models() -> tuple[str, ...]:
+    """All names, sorted."""
+    _load_zoo()
+    return tuple(sorted(_BUILDERS))
+
+
+def create_model(name: str) -> MultimodalModel:
+    """A fresh, untrained model. Raises ValueError, naming what is known, for an unknown name."""
+    _load_zoo()
+    if name not in _BUILDERS:
+        raise ValueError(f"Unknown model {name!r}; known: {', '.join(list_models())}.")
+    return _BUILDERS[name]()

@@ -1,0 +1,163 @@
+"""The whole way: a clip in, readings out, one as soon as it is known.
+
+media → utterances → modalities → model → results. Averages are a fold over the readings (`results.Fold`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fv2es.limits import Limits
+from fv2es.media import MediaError, open_media
+from fv2es.modalities.extract import extract
+from fv2es.modalities.faces import FaceFinder
+from fv2es.modalities.speech import Transcriber, make_transcriber
+from fv2es.reader import Reader, load_reader
+from fv2es.results import make_reading
+from fv2es.schema import FACE, VOICE, Reading
+
+NO_SPEECH = "No speech was found, so the face alone was read."
+NO_FACE = "No face was found, so voice and words alone were read."
+NOTHING = "Neither speech nor a face was found, so there is nothing to read."
+
+
+class Analysis(Iterator[Reading]):
+    """A clip's readings, one as soon as it is known, and what a person should be told beside them.
+
+    Setting `cancel` or calling `close` ends the work at the next step and frees the file.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        reader: Reader,
+        finder: FaceFinder,
+        transcriber: Transcriber,
+        *,
+        speaker: str = "largest",
+        attention: bool = False,
+        limits: Limits,
+        cancel: threading.Event,
+        notes: list[str],
+    ) -> None:
+        self.reader = reader
+        self.cancel = cancel
+        self._notes = notes
+        self._attention = attention
+        self._limits = limits
+        self._media = open_media(path, limits)
+        self._extracted = extract(
+            self._media,
+            finder=finder,
+            transcriber=transcriber,
+            speaker=speaker,
+            limits=limits,
+            cancel=cancel.is_set,
+        )
+        self._readings = self._read()
+
+    def __next__(self) -> Reading:
+        return next(self._readings)
+
+    @property
+    def notes(self) -> list[str]:
+        """Clear sentences, each once; complete when the last reading has been taken."""
+        return list(dict.fromkeys([*self._notes, *self._media.notes]))
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the clip that have been read so far."""
+        return self._media.seconds_read
+
+    @property
+    def expected(self) -> float | None:
+        """Seconds the clip claims to last, for a progress bar and nothing else."""
+        return self._media.duration
+
+    def close(self) -> None:
+        """Stop, and leave nothing open."""
+        self.cancel.set()
+        self._readings.close()
+        self._release()
+
+    def __enter__(self) -> Analysis:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self) -> Iterator[Reading]:
+        began = time.monotonic()
+        seen: set[str] = set()
+        try:
+            for index, (utterance, seconds) in enumerate(self._extracted):
+                if time.monotonic() - began > self._limits.job_seconds:
+                    self._notes.append("The time for one clip was used up, so the rest of it was skipped.")
+                    return
+                if self.cancel.is_set():
+                    return
+                start = time.perf_counter()
+                prediction = self.reader.predict([utterance], self._attention)[0]
+                spent = {**seconds, "model": time.perf_counter() - start}
+                seen.update(utterance.modalities)
+                yield make_reading(index, utterance, prediction, self.reader.emotions, self.reader.thresholds, spent)
+            if not self.cancel.is_set():
+                self._notes += _missing(seen)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._extracted.close()
+        self._media.close()
+
+
+def _missing(seen: set[str]) -> list[str]:
+    if not seen:
+        return [NOTHING]
+    return [sentence for name, sentence in ((VOICE, NO_SPEECH), (FACE, NO_FACE)) if name not in seen]
+
+
+def analyse(
+    path: str | os.PathLike[str],
+    *,
+    reader: Reader | str = "v2em-compact",
+    speech: str | os.PathLike[str] = "auto",
+    text: str | None = None,
+    speaker: str = "largest",
+    attention: bool = False,
+    limits: Limits | None = None,
+    cancel: threading.Event | None = None,
+    finder: FaceFinder | None = None,
+    transcriber: Transcriber | None = None,
+) -> Analysis:
+    """Read the emotions expressed in a clip, utterance by utterance.
+
+    path: a video or sound file, or a picture. reader: a loaded one, or a checkpoint's name. speech: auto, none,
+    whisper, pocketsphinx, or a subtitle file; text: the words as typed. speaker: largest, left or right.
+    attention: keep the voice network's attention maps in each reading. finder, transcriber: loaded ones, for a
+    caller that serves many clips.
+
+    Raises MediaError or CheckpointError with one sentence for a person. No speech and no face are no errors: see
+    `Analysis.notes`.
+    """
+    notes: list[str] = []
+    if transcriber is None:
+        transcriber, notes = make_transcriber(speech if isinstance(speech, str) else Path(speech), text=text)
+    return Analysis(
+        path,
+        load_reader(reader) if isinstance(reader, str) else reader,
+        finder or FaceFinder(),
+        transcriber,
+        speaker=speaker,
+        attention=attention,
+        limits=limits or Limits(),
+        cancel=cancel or threading.Event(),
+        notes=list(notes),
+    )
+
+
+__all__ = ["Analysis", "MediaError", "analyse"]

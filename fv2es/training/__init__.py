@@ -1,0 +1,1 @@
+"""Training of the shipped checkpoint, each modality on its own data. See `training.main`."""

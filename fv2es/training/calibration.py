@@ -1,0 +1,155 @@
+"""From three networks that never met to one that may see any subset: calibration, thresholds, fusion.
+
+There is no corpus with face, voice and words labelled together (see the model card), so each modality is brought to
+the same scale on its own validation part:
+1. Platt scaling (Platt 1999) with one slope per modality and one bias per emotion: logits mean log-odds.
+2. One threshold per emotion: the mean, in logits, of where each modality's F1 is best.
+3. A shift per modality and emotion that puts its best operating point on that threshold, so that it means the same
+   whoever speaks.
+4. Fusion weights that sum to 1, fitted on pseudo-utterances: validation faces, voices and sentences of like label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from fv2es.results import probabilities
+
+Objective = Callable[[np.ndarray], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One modality's validation part. logits (N, E), truth (N, E) bool, weight (N,) of each row, sums to 1."""
+
+    logits: np.ndarray
+    truth: np.ndarray
+    weight: np.ndarray
+
+    @property
+    def label(self) -> np.ndarray:
+        """(N,) index of the only emotion, E for neutral, −1 where there are several."""
+        count = self.truth.sum(1)
+        return np.where(count == 1, self.truth.argmax(1), np.where(count == 0, self.truth.shape[1], -1))
+
+
+def platt(part: Scored) -> tuple[float, np.ndarray]:
+    """Slope and biases (E,) that minimise the weighted log-loss, biases drawn a little towards their mean."""
+    emotions = part.truth.shape[1]
+    signs = np.where(part.truth, 1.0, -1.0)
+
+    def loss(values: np.ndarray) -> float:
+        z = np.exp(values[0]) * part.logits + values[1:]
+        return float((part.weight[:, None] * np.logaddexp(0, -signs * z)).sum() + 1e-3 * np.var(values[1:]))
+
+    found = minimize(loss, np.zeros(emotions + 1), method="L-BFGS-B").x
+    return float(np.exp(found[0])), found[1:]
+
+
+def best_f1(part: Scored) -> np.ndarray:
+    """(E,) logit thresholds of the best weighted F1, the curve smoothed so that no lone peak is followed."""
+    grid = np.linspace(-4, 3, 141)
+    weight, truth = part.weight[:, None], part.truth
+    scores = []
+    for threshold in grid:
+        guess = part.logits >= threshold
+        hits = (weight * (guess & truth)).sum(0)
+        scores.append(2 * hits / np.maximum((weight * guess).sum(0) + (weight * truth).sum(0), 1e-9))
+    return grid[_smooth(np.array(scores), 11).argmax(0)]
+
+
+def align(part: Scored, thresholds: np.ndarray, goal: str, pull: float) -> np.ndarray:
+    """(E,) shifts that make `goal` best at the common thresholds (E,) in logits; `pull` holds them near the start.
+
+    goal: accuracy or macro_recall (of the emotion furthest above its threshold, else neutral), or f1 (no start
+    needed: the shift from the best F1's threshold to the common one).
+    """
+    start = thresholds - best_f1(part)
+    if goal == "f1":
+        return start
+    shifts = np.zeros_like(start) if goal == "accuracy" else start
+    anchor, grid = shifts.copy(), np.linspace(-2.5, 2.5, 101)
+    for emotion in [*range(len(start))] * 3:
+        scores = []
+        for step in grid:
+            shifts[emotion] = anchor[emotion] + step
+            scores.append(_score(part, shifts, thresholds, goal) - pull * step**2)
+        shifts[emotion] = anchor[emotion] + grid[_smooth(np.array(scores)[:, None], 7)[:, 0].argmax()]
+    return shifts
+
+
+def _score(part: Scored, shifts: np.ndarray, thresholds: np.ndarray, goal: str) -> float:
+    guess, label = decide(part.logits + shifts, thresholds), part.label
+    usable = label >= 0
+    right = (guess == label)[usable]
+    if goal == "accuracy":
+        return float(right.mean())
+    return float(np.mean([right[label[usable] == one].mean() for one in np.unique(label[usable])]))
+
+
+def decide(logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """(N, E) → (N,): the emotion furthest above its threshold in probability, E (neutral) where none is."""
+    margins = probabilities(logits) - probabilities(thresholds)
+    return np.where(margins.max(1) >= 0, margins.argmax(1), logits.shape[1])
+
+
+def _smooth(scores: np.ndarray, width: int) -> np.ndarray:
+    """Moving mean down the columns, ends held."""
+    padded = np.pad(scores, ((width // 2, width // 2), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, np.ones(width) / width, "valid") for column in padded.T], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """scale, bias (modalities, E); thresholds (E,) in logits."""
+
+    scale: np.ndarray
+    bias: np.ndarray
+    thresholds: np.ndarray
+
+
+def calibrate(parts: Mapping[str, Scored], goals: Mapping[str, str], pull: Mapping[str, float]) -> Calibrated:
+    """Steps 1–3 for all modalities, in the order of `parts`."""
+    slopes, biases, scaled = [], [], {}
+    for name, part in parts.items():
+        slope, bias = platt(part)
+        slopes.append(np.full(len(bias), slope))
+        biases.append(bias)
+        scaled[name] = Scored(slope * part.logits + bias, part.truth, part.weight)
+    thresholds = np.mean([best_f1(part) for part in scaled.values()], axis=0)
+    shifts = [align(part, thresholds, goals[name], pull[name]) for name, part in scaled.items()]
+    return Calibrated(np.stack(slopes), np.stack(biases) + np.stack(shifts), thresholds)
+
+
+def pseudo_utterances(parts: Mapping[str, Scored], count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(count, modalities, E) calibrated logits of like label, and (count,) the label, all labels equally often."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(count) % (next(iter(parts.values())).truth.shape[1] + 1))
+    columns = []
+    for part in parts.values():
+        rows = [rng.choice(np.flatnonzero(part.label == one)) for one in labels]
+        columns.append(part.logits[rows])
+    return np.stack(columns, axis=1), labels
+
+
+def fit_fusion(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """(modalities,) weights ≥ 0.1 that sum to 1: least log-loss of the fused logits measured from their thresholds.
+
+    logits (N, modalities, E). A free slope takes the confidence out of the comparison: only directions count.
+    """
+    truth = labels[:, None] == np.arange(logits.shape[2])
+    signs, modalities = np.where(truth, 1.0, -1.0), logits.shape[1]
+
+    def weights(values: np.ndarray) -> np.ndarray:
+        free = np.exp(values - values.max())
+        return 0.1 + (1 - 0.1 * modalities) * free / free.sum()
+
+    def loss(values: np.ndarray) -> float:
+        fused = np.einsum("m,nme->ne", weights(values[1:]), logits - thresholds)
+        return float(np.logaddexp(0, -signs * np.exp(values[0]) * fused).mean())
+
+    return weights(minimize(loss, np.zeros(modalities + 1), method="Nelder-Mead", options={"maxiter": 800}).x[1:])

@@ -1,0 +1,62 @@
+"""`python -m fv2es train`: from the data folder to a checkpoint, with fixed seeds."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+STAGES = ("faces", "voice", "words", "checkpoint")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `python -m fv2es train`."""
+    options = argparse.ArgumentParser(prog="python -m fv2es train", description=__doc__)
+    options.add_argument("stage", choices=("all", *STAGES), help="one modality, the assembling of all, or everything")
+    default = os.environ.get("FV2ES_DATA", "../shared/data")
+    options.add_argument("--data", type=Path, default=Path(default), help="the data folder (default: %(default)s)")
+    options.add_argument("--run", type=Path, default=Path("runs/v2em-compact"), help="where states and logs are kept")
+    options.add_argument("--out", type=Path, default=Path("checkpoints/v2em-compact"), help="the finished checkpoint")
+    options.add_argument("--epochs", type=int, help="instead of the recipe's, for a quick try")
+    options.add_argument("--threads", type=int, default=1, help="one process per core beats two threads in one")
+    return options
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the stages asked for; a stopped run goes on where it was. Returns the exit status."""
+    args = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    import torch
+
+    torch.set_num_threads(args.threads)
+    for stage in STAGES if args.stage == "all" else (args.stage,):
+        _runner(stage)(args)
+    return 0
+
+
+def _runner(stage: str) -> Callable[[argparse.Namespace], None]:
+    if stage == "checkpoint":
+        from fv2es.training.checkpoint import build
+
+        return lambda args: build(args.data, args.run, args.out)
+    return lambda args: _train(stage, args)
+
+
+def _train(stage: str, args: argparse.Namespace) -> None:
+    import torch
+
+    from fv2es.models.registry import create_model
+    from fv2es.training import faces, voice, words
+    from fv2es.training.loop import fit
+
+    tasks = {"faces": (faces.FaceTask, faces.RECIPE), "voice": (voice.VoiceTask, voice.RECIPE),
+             "words": (words.WordsTask, words.RECIPE)}  # fmt: skip
+    make, recipe = tasks[stage]
+    if args.epochs:
+        recipe = replace(recipe, epochs=args.epochs)
+    torch.manual_seed(recipe.seed)
+    task = make(create_model("v2em-compact"), args.data, args.run.parent / "cache", recipe)
+    fit(task, recipe, args.run / stage)

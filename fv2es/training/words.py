@@ -1,0 +1,148 @@
+"""Words on GoEmotions, MELD and three more corpora: six sigmoids, GoEmotions' 28 own labels as a second task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fv2es.data import texts
+from fv2es.data.texts import Sentence
+from fv2es.emotions import MOSEI
+from fv2es.models.multimodal import MultimodalModel
+from fv2es.models.tokenizer import MASK, SPECIAL, SubwordTokenizer
+from fv2es.training.loop import Recipe
+
+RECIPE = Recipe(epochs=5, batch=64, lr=1e-3, weight_decay=0.1, warm=0.15, average=0.9995)
+PASSES = {"meld": 2}  # a corpus's sentences this often an epoch; once where none is named
+NEUTRAL_SHARE = {"dailydialog": 0.1}  # of a corpus's neutral sentences an epoch
+MASKED = 0.1  # of the tokens hidden while training
+UNPUNCTUATED = 0.2  # of the sentences lose their punctuation, as a recogniser's have none
+
+
+class FineLabels(nn.Module):
+    """The words network with a second head for GoEmotions' own labels, used in training alone."""
+
+    def __init__(self, words: nn.Module, fine: int) -> None:
+        super().__init__()
+        self.words = words
+        self.fine = nn.Linear(words.encoder.config.width, fine)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        state = self.words.dropout(self.words.state(tokens, mask))
+        return self.words.read(state, tokens, mask), self.fine(state)
+
+
+class WordsTask:
+    """See `training.loop.Task`."""
+
+    def __init__(self, model: MultimodalModel, data: Path, cache: Path, recipe: Recipe = RECIPE) -> None:
+        folder = data / "text"
+        self.train = [one for part in texts.TRAIN for one in texts.read(folder, part)]
+        self.valid = {part.partition("/")[0]: texts.read(folder, part) for part in texts.VALID}
+        self.length = model.inputs.max_tokens
+        path = cache / model.inputs.tokenizer
+        learnt = path.exists()
+        size = model.words.encoder.config.vocabulary
+        lines = [one.text for one in self.train]
+        self.tokenizer = SubwordTokenizer(path) if learnt else SubwordTokenizer.learn(lines, size, path)
+        self.fine_names = sorted({name for one in self.train if one.corpus == "goemotions" for name in one.fine})
+        self.model = FineLabels(model.words, len(self.fine_names))
+        self.ids = [self.tokenizer.encode(line, self.length) for line in lines]
+        self.targets = np.array([[name in one.labels for name in MOSEI] for one in self.train], np.float32)
+        self.fine = np.array([[name in one.fine for name in self.fine_names] for one in self.train], np.float32)
+        self.is_fine = np.array([one.corpus == "goemotions" for one in self.train])
+        self.marks = torch.tensor([not any(c.isalnum() for c in word) for word in self._vocabulary()])
+        self.steps = len(self._epoch_rows(np.random.default_rng(0))) // recipe.batch
+        share = self.targets.mean(0)
+        self.positive_weight = torch.from_numpy(((1 - share) / share) ** 0.5).clamp(max=6)
+
+    def _vocabulary(self) -> list[str]:
+        """Tokens by id, specials written as words so that they never count as punctuation."""
+        names = [self.tokenizer.token(number) for number in range(len(self.tokenizer))]
+        return ["special" if name in SPECIAL else name.removeprefix("##") or "#" for name in names]
+
+    def _epoch_rows(self, rng: np.random.Generator) -> np.ndarray:
+        rows: list[int] = []
+        for row, one in enumerate(self.train):
+            if one.labels or rng.random() < NEUTRAL_SHARE.get(one.corpus, 1.0):
+                rows += [row] * PASSES.get(one.corpus, 1)
+        return rng.permutation(rows)
+
+    def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
+        """Batches of like length, in random order."""
+        rows = self._epoch_rows(rng)[: self.steps * recipe.batch]
+        groups: list[np.ndarray] = []
+        for pool in np.array_split(rows, max(1, len(rows) // (100 * recipe.batch))):
+            ordered = pool[np.argsort([len(self.ids[row]) for row in pool], kind="stable")]
+            groups += np.array_split(ordered, max(1, len(ordered) // recipe.batch))
+        for number in rng.permutation(len(groups))[: self.steps]:
+            chosen = groups[number]
+            tokens, mask = stack([self.ids[row] for row in chosen])
+            tokens, mask = self._hide(tokens, mask)
+            arrays = (self.targets[chosen], self.fine[chosen], self.is_fine[chosen])
+            yield tokens, mask, *(torch.from_numpy(a) for a in arrays)
+
+    def _hide(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        bare = torch.rand(len(tokens), 1) < UNPUNCTUATED
+        mask = mask & ~(bare & self.marks[tokens])
+        hidden = (torch.rand(tokens.shape) < MASKED) & mask
+        hidden[:, 0] = False
+        return torch.where(hidden, MASK, tokens), mask
+
+    def loss(self, batch: tuple[Tensor, ...]) -> Tensor:
+        tokens, mask, targets, fine, is_fine = batch
+        logits, fine_logits = self.model(tokens, mask)
+        loss = F.binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=self.positive_weight)
+        if is_fine.any():
+            loss = loss + F.binary_cross_entropy_with_logits(fine_logits[is_fine].float(), fine[is_fine])
+        return loss
+
+    def logits(self, model: nn.Module, sentences: Sequence[Sentence], batch: int = 256) -> Tensor:
+        """(N, 6) raw logits, in the order of the sentences."""
+        ids = [self.tokenizer.encode(one.text, self.length) for one in sentences]
+        order = np.argsort([len(one) for one in ids], kind="stable")
+        out = torch.zeros(len(ids), len(MOSEI))
+        for first in range(0, len(ids), batch):
+            rows = order[first : first + batch]
+            out[rows] = model.words(*stack([ids[row] for row in rows]))
+        return out
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Macro-F1 on both validation parts with one threshold per emotion, the best for their mean."""
+        scored = {
+            corpus: (self.logits(model, part).numpy(), np.array([[n in one.labels for n in MOSEI] for one in part]))
+            for corpus, part in self.valid.items()
+        }
+        chosen = shared_thresholds(list(scored.values()))
+        figures = {corpus: float(f1(z >= chosen, y).mean()) for corpus, (z, y) in scored.items()}
+        return {"score": float(np.mean(list(figures.values()))), **figures}
+
+
+def stack(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token lists → (B, L) ids, zero-padded, and (B, L) True at tokens."""
+    lengths = torch.tensor([len(row) for row in rows])
+    mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    ids = torch.zeros(mask.shape, dtype=torch.long)
+    ids[mask] = torch.tensor([one for row in rows for one in row])
+    return ids, mask
+
+
+def f1(guess: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(N, E) bool each → (E,) F1, 0 where there is nothing to find and nothing found."""
+    hits = (guess & truth).sum(0)
+    return 2 * hits / np.maximum(guess.sum(0) + truth.sum(0), 1)
+
+
+def shared_thresholds(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """(E,) logit thresholds that maximise the F1 averaged over the parts' (logits, truth), by emotion."""
+    grid = np.linspace(-4, 3, 71)
+    scores = np.stack([np.mean([f1(z >= t, y) for z, y in parts], axis=0) for t in grid])
+    # A moving mean over ±0.3: a peak that only few sentences make is not followed.
+    kernel = np.ones(7) / 7
+    smooth = np.stack([np.convolve(column, kernel, "same") for column in scores.T], axis=1)
+    return grid[smooth.argmax(0)]
