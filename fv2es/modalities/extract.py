@@ -1,0 +1,244 @@
+"""Joins the modalities: (clip) → utterances with all that a model may see, in one pass, each as soon as it is known.
+
+Frames are looked at only where somebody speaks: up to five faces an utterance (Lee & Kim 2023), one frame per piece of
+the spectrogram to choose from. Where nobody speaks, the face alone is read, a few seconds at a time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from fv2es.limits import Limits
+from fv2es.media import Media
+from fv2es.modalities.faces import FaceFinder, FaceTrack, face_of_picture
+from fv2es.modalities.spectrogram import SECONDS_PER_PIECE, mel_spectrogram
+from fv2es.modalities.speech import Transcriber
+from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Span, Utterance
+from fv2es.utterances import Segmenter
+
+FACES = 5  # of an utterance that are shown to a model
+MORE = 5  # further frames that are tried where some of the first show no face
+FACE_ONLY = 5.0  # seconds that are read at once where nobody speaks
+SKEW = 10.0  # seconds that the pictures may lag behind the sound before an utterance goes on without them
+PICTURE = Span(0.0, 1.0)  # a picture has no duration; it stands for one second
+
+Seconds = dict[str, float]
+
+
+def extract(
+    media: Media,
+    *,
+    finder: FaceFinder,
+    transcriber: Transcriber,
+    speaker: str = "largest",
+    limits: Limits | None = None,
+    cancel: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[Utterance, Seconds]]:
+    """Each utterance of a clip, in order, with the seconds that each stage has taken since the one before.
+
+    What an utterance lacks is missing, never filled. `cancel` is asked between any two steps. Raises MediaError.
+    """
+    limits = limits or Limits.unlimited()
+    watch = _Stopwatch()
+    track = FaceTrack(finder, speaker)
+    if media.is_picture:
+        yield from _picture(media, finder, watch)
+        return
+    spoken = False
+    if media.has_audio:
+        for span, samples, frames in _speech(media, limits, watch, cancel):
+            spoken = True
+            utterance = _utterance(span, samples, frames, track, transcriber, watch)
+            if cancel():
+                return
+            yield utterance, watch.lap()
+    if media.has_video and not spoken and not cancel():
+        yield from _face_only(media, track, watch, cancel)
+
+
+def extract_span(media: Media, span: Span | None, *, finder: FaceFinder, speaker: str = "largest") -> Utterance:
+    """Face and voice of a given span (None = the whole file), as `extract` would take them; without words."""
+    if media.is_picture:
+        face = face_of_picture(next(event for event in media.read() if isinstance(event, Frame)), finder)
+        return Utterance(span or PICTURE, faces=(face,) if face else ())
+    start = span.start if span else 0.0
+    end = span.end if span else media.limits.max_seconds
+    length = min(end, media.duration or start + FACE_ONLY) - start
+    step = max(length, SECONDS_PER_PIECE) / (FACES + MORE)
+    frames, blocks = [], [np.zeros(0, np.float32)]
+    for event in media.read(itertools.count(start + step / 2, step), start, end):
+        if isinstance(event, Frame):
+            frames.append(event)
+        else:
+            blocks.append(event.samples)
+        if len(frames) > 2 * (FACES + MORE):  # the file is longer than it says: thin out
+            del frames[1::2]
+    waveform = np.concatenate(blocks)
+    faces = _faces(frames, FaceTrack(finder, speaker))
+    whole = Span(start, max(media.seconds_read, start + 1e-3))
+    return Utterance(span or whole, faces=faces, waveform=waveform, mel=mel_spectrogram(waveform))
+
+
+def _picture(media: Media, finder: FaceFinder, watch: _Stopwatch) -> Iterator[tuple[Utterance, Seconds]]:
+    with watch("decode"):
+        frame = next(event for event in media.read() if isinstance(event, Frame))
+    with watch("faces"):
+        face = face_of_picture(frame, finder)
+    if face is not None:
+        yield Utterance(PICTURE, faces=(face,)), watch.lap()
+
+
+def _speech(
+    media: Media, limits: Limits, watch: _Stopwatch, cancel: Callable[[], bool]
+) -> Iterator[tuple[Span, np.ndarray, list[Frame]]]:
+    """Spans of speech with their samples and frames, each when both streams have passed its end."""
+    segmenter = Segmenter(limits)
+    heard, seen, waiting = _Heard(), deque[Frame](), deque[Span]()
+    asked = itertools.count(SECONDS_PER_PIECE / 2, SECONDS_PER_PIECE) if media.has_video else ()
+    for event in watch.each("decode", media.read(asked)):
+        if cancel():
+            return
+        if isinstance(event, Sound):
+            heard.add(event)
+            with watch("vad"):
+                waiting += segmenter.push(event)
+        else:
+            seen.append(event)
+        next_frame = seen[-1].time + SECONDS_PER_PIECE if seen else SECONDS_PER_PIECE / 2
+        while waiting and (not media.has_video or next_frame >= waiting[0].end or heard.end > waiting[0].end + SKEW):
+            yield _take(waiting.popleft(), heard, seen)
+        earliest = waiting[0].start if waiting else segmenter.earliest
+        heard.forget(earliest)
+        while seen and seen[0].time < min(earliest, heard.end) - SECONDS_PER_PIECE:
+            seen.popleft()
+        while len(seen) * SECONDS_PER_PIECE > limits.max_utterance + SKEW:  # pictures far ahead of the sound
+            seen.popleft()
+    with watch("vad"):
+        waiting += segmenter.finish()
+    for span in waiting:
+        yield _take(span, heard, seen)
+
+
+def _take(span: Span, heard: _Heard, seen: Sequence[Frame]) -> tuple[Span, np.ndarray, list[Frame]]:
+    return span, heard.samples(span), [frame for frame in seen if frame.time in span]
+
+
+def _utterance(
+    span: Span,
+    samples: np.ndarray,
+    frames: list[Frame],
+    track: FaceTrack,
+    transcriber: Transcriber,
+    watch: _Stopwatch,
+) -> Utterance:
+    with watch("faces"):
+        faces = _faces(frames, track)
+    with watch("spectrogram"):
+        mel = mel_spectrogram(samples)
+    with watch("speech"):
+        transcript = transcriber.transcribe(samples, span)
+    return Utterance(span, faces=faces, waveform=samples, mel=mel, transcript=transcript)
+
+
+def _face_only(
+    media: Media, track: FaceTrack, watch: _Stopwatch, cancel: Callable[[], bool]
+) -> Iterator[tuple[Utterance, Seconds]]:
+    """Nobody speaks: faces of one frame a second, FACE_ONLY seconds at a time."""
+    step = FACE_ONLY / FACES
+    faces: list[FaceCrop] = []
+    begin = last = 0.0
+    for event in watch.each("decode", media.read(itertools.count(step / 2, step), sound=False)):
+        if cancel():
+            return
+        if not isinstance(event, Frame):
+            continue
+        if event.time >= begin + FACE_ONLY:
+            if faces:
+                yield Utterance(Span(begin, begin + FACE_ONLY), faces=tuple(faces)), watch.lap()
+            faces, begin = [], begin + FACE_ONLY
+        last = event.time
+        with watch("faces"):
+            face = track.follow(event)
+        if face is not None:
+            faces.append(face)
+    if faces:
+        end = min(begin + FACE_ONLY, max(media.seconds_read, last))
+        yield Utterance(Span(begin, end), faces=tuple(faces)), watch.lap()
+
+
+def _faces(frames: Sequence[Frame], track: FaceTrack) -> tuple[FaceCrop, ...]:
+    """Up to FACES crops from frames spread evenly; where some show no face, from those between."""
+    chosen = _spread(frames, FACES)
+    found = [face for face in map(track.follow, chosen) if face is not None]
+    others = [frame for frame in frames if all(frame is not one for one in chosen)]
+    for frame in _spread(others, MORE):
+        if len(found) >= min(FACES, len(frames)):
+            break
+        face = track.follow(frame)
+        if face is not None:
+            found.append(face)
+    return tuple(sorted(found, key=lambda face: face.time))
+
+
+def _spread(frames: Sequence[Frame], count: int) -> list[Frame]:
+    """`count` of them (or all), evenly spread, never the very edges only."""
+    if len(frames) <= count:
+        return list(frames)
+    return [frames[int((i + 0.5) * len(frames) / count)] for i in range(count)]
+
+
+class _Heard:
+    """The sound that may still be needed."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[Sound] = deque()
+
+    @property
+    def end(self) -> float:
+        return self._blocks[-1].end if self._blocks else 0.0
+
+    def add(self, block: Sound) -> None:
+        self._blocks.append(block)
+
+    def forget(self, before: float) -> None:
+        while len(self._blocks) > 1 and self._blocks[0].end <= before:
+            self._blocks.popleft()
+
+    def samples(self, span: Span) -> np.ndarray:
+        first = round(self._blocks[0].time * SAMPLE_RATE)
+        whole = np.concatenate([block.samples for block in self._blocks])
+        return whole[max(0, round(span.start * SAMPLE_RATE) - first) : round(span.end * SAMPLE_RATE) - first]
+
+
+class _Stopwatch:
+    """Seconds by stage since the last lap."""
+
+    def __init__(self) -> None:
+        self._spent: Seconds = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[stage] = self._spent.get(stage, 0.0) + time.perf_counter() - start
+
+    def each(self, stage: str, events: Iterator[Sound | Frame]) -> Iterator[Sound | Frame]:
+        """The same events; the time it takes to get them counts as the stage's."""
+        while True:
+            with self(stage):
+                event = next(events, None)
+            if event is None:
+                return
+            yield event
+
+    def lap(self) -> Seconds:
+        spent, self._spent = self._spent, {}
+        return spent
