@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from math import inf, isfinite
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -190,9 +190,8 @@ class _Pass:
         import av
 
         media, began, failures, decoded = self.media, time.monotonic(), 0, 0
-        streams = self._streams()
         try:
-            for packet in _packets(media, streams, self.start):
+            for packet in _packets(media, self._streams(), self.start):
                 if time.monotonic() - began > media.limits.decode_seconds:
                     media.note("The file took too long to decode, so the rest of it was skipped.")
                     break
@@ -211,7 +210,7 @@ class _Pass:
                     break
         except av.error.FFmpegError:
             failures += 1
-        if not decoded and not self.start:
+        if failures and not decoded and not self.start:
             raise MediaError("Nothing in this file could be decoded.")
         if failures:
             media.note("Parts of this file are damaged; what could be decoded was read.")

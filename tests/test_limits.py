@@ -1,0 +1,27 @@
+from math import inf
+
+import pytest
+
+from fv2es.limits import Limits
+
+
+def test_each_limit_can_be_moved_by_its_variable() -> None:
+    limits = Limits.from_environment({"FV2ES_MAX_SECONDS": "60", "FV2ES_MAX_BYTES": "1e6", "FV2ES_MAX_FPS": " "})
+    assert (limits.max_seconds, limits.max_bytes, limits.max_fps) == (60, 1e6, Limits().max_fps)
+
+
+@pytest.mark.parametrize("value", ["much", "-1", "0", "nan"])
+def test_what_is_no_limit_is_refused_by_name(value: str) -> None:
+    with pytest.raises(ValueError, match="(?i)max_seconds"):
+        Limits.from_environment({"FV2ES_MAX_SECONDS": value})
+
+
+def test_an_utterance_needs_room() -> None:
+    with pytest.raises(ValueError, match="min_utterance < max_utterance"):
+        Limits(min_utterance=5, max_utterance=4)
+
+
+def test_own_files_may_be_of_any_length_but_not_of_any_picture_size() -> None:
+    limits = Limits.unlimited()
+    assert limits.max_seconds == limits.max_bytes == limits.job_seconds == inf
+    assert limits.max_width == Limits().max_width
