@@ -12,7 +12,7 @@ def test_each_limit_can_be_moved_by_its_variable() -> None:
 
 @pytest.mark.parametrize("value", ["much", "-1", "0", "nan"])
 def test_what_is_no_limit_is_refused_by_name(value: str) -> None:
-    with pytest.raises(ValueError, match="(?i)max_seconds"):
+    with pytest.raises(ValueError, match=r"(?i)max_seconds"):
         Limits.from_environment({"FV2ES_MAX_SECONDS": value})
 
 

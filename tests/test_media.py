@@ -47,7 +47,7 @@ def test_nothing_is_shown_after_the_last_picture(clip) -> None:
     assert [frame.time for frame in frames] == [0.25, 0.75]
 
 
-@pytest.mark.parametrize("rate, channels", [(8_000, 1), (44_100, 2), (48_000, 6)])
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (48_000, 6)])
 def test_sound_becomes_16_khz_mono(clip, rate: int, channels: int) -> None:
     wave = np.stack([tone(1.5, rate=rate)] * channels)
     waveform, _, _ = read(clip("a.wav", wave, rate=rate, codecs=("pcm_s16le", "")))
@@ -64,7 +64,7 @@ def test_sound_that_begins_late_is_preceded_by_silence(clip) -> None:
     assert loudness(waveform[int(0.7 * SAMPLE_RATE) : int(1.5 * SAMPLE_RATE)]) > 0.2
 
 
-@pytest.mark.parametrize("rotation, corner", [(90, (1, 0)), (-90, (0, 1)), (180, (1, 1))])
+@pytest.mark.parametrize(("rotation", "corner"), [(90, (1, 0)), (-90, (0, 1)), (180, (1, 1))])
 def test_pictures_stand_upright(clip, rotation: int, corner: tuple[int, int]) -> None:
     """The white quarter is at the upper left before turning (counter-clockwise is positive)."""
     _, frames, _ = read(clip("a.mp4", None, shades(5), rotation=rotation), [0.1])
@@ -134,7 +134,7 @@ def test_a_picture_is_read_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, text",
+    ("name", "text"),
     [
         ("list.mp4", "ffconcat version 1.0\nfile 'neighbour.wav'\n"),
         ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nneighbour.wav\n#EXT-X-ENDLIST\n"),
@@ -168,15 +168,13 @@ def test_folders_empty_files_and_pipes_are_no_media(tmp_path: Path) -> None:
 def test_a_truncated_file_gives_what_is_left_or_one_sentence(clip, tmp_path: Path, share: float) -> None:
     whole = clip("a.mkv", tone(3), shades(30)).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: int(len(whole) * share)])
-    try:
-        waveform, frames, _ = read(tmp_path / "cut.mkv", itertools.count(0.25, 0.5))
-    except MediaError as error:
-        assert str(error).endswith(".")
-        assert str(tmp_path) not in str(error)
-    else:
-        assert len(waveform) < 3.1 * SAMPLE_RATE
-        assert len(frames) <= 6
-        assert share > 0.3 or len(waveform) < 2 * SAMPLE_RATE
+    if share < 0.1:
+        with pytest.raises(MediaError, match=r"^[^/]*\.$"):  # one sentence, no path
+            read(tmp_path / "cut.mkv")
+        return
+    waveform, frames, _ = read(tmp_path / "cut.mkv", itertools.count(0.25, 0.5))
+    assert len(waveform) == pytest.approx(3 * share * SAMPLE_RATE, abs=0.6 * SAMPLE_RATE)
+    assert len(frames) == pytest.approx(6 * share, abs=1.3)
 
 
 def test_limits_each_have_their_own_sentence(clip) -> None:

@@ -1,4 +1,5 @@
 import csv
+import itertools
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ class TestRules:
         spans, _ = segment(talk(*parts), limits=Limits(max_utterance=longest))
         assert len(spans) > 10
         assert all(0.5 - 1e-6 <= span.duration <= longest + 1e-6 for span in spans)
-        assert all(one.end <= two.start for one, two in zip(spans, spans[1:], strict=False))
+        assert all(one.end <= two.start for one, two in itertools.pairwise(spans))
 
     def test_a_short_word_is_widened_and_a_click_is_none(self) -> None:
         spans, _ = segment(talk((2, 0), (0.26, 0.5), (2, 0), (0.06, 0.5), (1, 0)))
