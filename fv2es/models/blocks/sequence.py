@@ -29,7 +29,7 @@ def pad(items: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class SequenceEncoder(nn.Module):
-    """(N, C) items, (B,) counts ≥ 1 → (B, C): CLS embedding in front, post-norm transformer, no positions, CLS state."""
+    """(N, C) items, (B,) counts ≥ 1 → (B, C): CLS in front, post-norm transformer without positions, CLS state."""
 
     def __init__(self, config: SequenceConfig) -> None:
         super().__init__()

@@ -1,0 +1,100 @@
+"""The model card of a checkpoint, written from its own config so that no figure can differ."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fv2es.hub import CARD, CONFIG, WEIGHTS
+
+HEAD = """---
+license: cc-by-nc-sa-4.0
+library_name: fv2es
+tags: [emotion-recognition, multimodal, video, speech, face, text]
+metrics: [accuracy, f1, recall]
+---
+
+# {name}
+
+Six expressed emotions (anger, disgust, fear, happy, sad, surprise; none = neutral) of an utterance in a video, from
+face, voice and words or from any of the three. The compact size of V2EM (Wei et al. 2022): RepVGG faces, nested
+hierarchical attention over the mel-spectrogram, an ALBERT-style text encoder with a vocabulary of its own, weighted
+fusion. Trained from scratch; no other network's weights are in it.
+
+| | parameters (training form) |
+|---|---:|
+{sizes}
+
+Weights: `{weights}`, {megabytes:.1f} MB, SHA-256 `{sha256}`, version {version}. Made by `{command}`.
+"""
+
+DATA = """## Data
+
+| part | learnt from | validated on |
+|---|---|---|
+| face | FER+ train (48×48 grey, crowd votes as soft targets) | FER+ valid, majority labels |
+| voice | RAVDESS (English, acted) and EmoDB (German, acted), by speaker | other speakers of both |
+| words | GoEmotions, MELD, EmoryNLP, DailyDialog, ISEAR | GoEmotions valid, MELD valid |
+
+Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). FER+ labels are MIT, its images come
+from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are
+free for research.
+"""
+
+LIMITS = """## How it was put together
+
+No corpus here has face, voice and words labelled together. Each modality learnt alone; Platt scaling, one threshold
+per emotion and a shift per modality were fitted on its validation part, so that a threshold means the same whichever
+modalities are there; the fusion weights were fitted on pseudo-utterances, validation faces, voices and sentences of
+like label put together at random. This assumes that the three err independently, which real people's do not, so the
+gain from fusion above is an upper bound.
+
+## What the figures are worth
+
+They are measured on the validation parts that also chose the epoch, the thresholds and the calibration, so they are
+slightly optimistic. Acted voices and posed faces are easier than life. Faces come from web pictures, voices from
+actors in English and German, words from Reddit and from series; other people, languages and cultures express
+themselves otherwise. The output says what an expression resembles, not what a person feels: it is no basis for a
+decision about anybody.
+"""
+
+
+def write_card(folder: Path) -> None:
+    """Write README.md into a checkpoint folder that holds config and weights."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    sizes = "\n".join(f"| {name} | {count:,} |" for name, count in config["parameters"].items())
+    head = HEAD.format(**config, sizes=sizes, weights=WEIGHTS, megabytes=(folder / WEIGHTS).stat().st_size / 1e6)
+    text = [head, DATA.format(**config), _figures(config["metrics"]), _thresholds(config["thresholds"]), LIMITS]
+    (folder / CARD).write_text("\n".join(text), encoding="utf-8")
+
+
+def _figures(metrics: dict[str, Any]) -> str:
+    corpora = [key for key in metrics if not key.startswith("fusion/")]
+    emotions = list(metrics[corpora[0]]["f1"])
+    lines = [
+        "## Figures (validation parts)",
+        "",
+        "Single label: the emotion furthest above its threshold, neutral where none is; six emotions and neutral.",
+        "",
+        "| modality / corpus | n | accuracy | macro recall | macro-F1 (single label) | macro-F1 (six emotions) |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for key in corpora:
+        one, single = metrics[key], metrics[key]["single_label"]
+        cells = [single["accuracy"], single["macro_recall"], single["macro_f1"], one["macro_f1"]]
+        lines.append(f"| {key} | {one['n']} | " + " | ".join(f"{cell:.3f}" for cell in cells) + " |")
+    lines += ["", "F1 of each emotion:", "", "| | " + " | ".join(emotions) + " |", "|---|" + "---:|" * len(emotions)]
+    for key in corpora:
+        lines.append(f"| {key} | " + " | ".join(f"{value:.3f}" for value in metrics[key]["f1"].values()) + " |")
+    lines += ["", "Right answers (of seven, chance .143) on pseudo-utterances that the fusion was not fitted on:", ""]
+    fused = metrics["fusion/pseudo-utterances"]
+    lines += ["| " + " | ".join(fused) + " |", "|" + "---:|" * len(fused)]
+    lines.append("| " + " | ".join(f"{value:.3f}" for value in fused.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _thresholds(thresholds: dict[str, float]) -> str:
+    head = "| " + " | ".join(thresholds) + " |"
+    row = "| " + " | ".join(f"{value:.3f}" for value in thresholds.values()) + " |"
+    return f"## Thresholds\n\n{head}\n|{'---:|' * len(thresholds)}\n{row}\n"
