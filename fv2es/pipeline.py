@@ -138,8 +138,8 @@ def analyse(
 
     path: a video or sound file, or a picture. reader: a loaded one, or a checkpoint's name. speech: auto, none,
     whisper, pocketsphinx, or a subtitle file; text: the words as typed. speaker: largest, left or right.
-    attention: keep the voice network's attention maps in each reading. finder, transcriber: loaded ones, for a
-    caller that serves many clips.
+    attention: keep the voice network's attention maps in each reading. limits: none on the length where none are
+    given. finder, transcriber: loaded ones, for a caller that serves many clips.
 
     Raises MediaError or CheckpointError with one sentence for a person. No speech and no face are no errors: see
     `Analysis.notes`.
@@ -154,7 +154,7 @@ def analyse(
         transcriber,
         speaker=speaker,
         attention=attention,
-        limits=limits or Limits(),
+        limits=limits or Limits.unlimited(),
         cancel=cancel or threading.Event(),
         notes=list(notes),
     )

@@ -182,7 +182,7 @@ def _figures(part: Scored, thresholds: np.ndarray) -> dict[str, Any]:
         "n": len(part.logits),
         "macro_f1": round(float(by_emotion.mean()), 4),
         "f1": dict(zip(MOSEI, by_emotion.round(4).tolist(), strict=True)),
-        "single_label": {key: round(float(value), 4) for key, value in single_figures(table).items()},
+        "single_label": {key: round(value, 4) for key, value in single_figures(table).items()},
     }
 
 
