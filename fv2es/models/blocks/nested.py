@@ -155,7 +155,7 @@ class NestedTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.embed = nn.Conv2d(config.in_channels, config.widths[0], 3, padding=1)
-        rates = torch.linspace(0, config.drop_path, sum(config.depths)).tolist()
+        rates = torch.linspace(0, config.drop_path, sum(config.depths), device="cpu").tolist()
         firsts = [sum(config.depths[:index]) for index in range(len(config.depths))]
         self.levels = nn.ModuleList(
             Level(config, index, rates[first : first + depth])

@@ -1,0 +1,123 @@
+"""What the commands write: files that are whole or not there, and a progress bar for a person who watches."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tqdm import tqdm
+
+STDOUT = "-"
+
+
+class CommandError(Exception):
+    """One clear sentence for the person at the keyboard; the command ends with status 2."""
+
+
+def check_target(option: str, target: str | None) -> None:
+    """Before the work begins: can `target` be written at all? Raises CommandError."""
+    if target is None or target == STDOUT:
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise CommandError(f"{option} {target} is a folder; a file name is needed.")
+    if not path.parent.is_dir():
+        raise CommandError(f"{option} {target} cannot be written: there is no folder {path.parent}.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CommandError(f"{option} {target} cannot be written: it is not yours to write.")
+
+
+@contextmanager
+def atomic_file(target: str | Path) -> Iterator[IO[bytes]]:
+    """Open for writing beside the target and rename at the end; on any error the target stays as it was.
+
+    What is no regular file (a pipe, /dev/null) is written to directly.
+    """
+    path = Path(target)
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
+    path = path.resolve()  # a link stays a link: what it points to is replaced
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """To a file, atomically, or to standard output for "-"."""
+    to_terminal = target == STDOUT  # whose encoding may be anything
+    text = json.dumps(document, ensure_ascii=to_terminal, allow_nan=False, indent=1) + "\n"
+    if to_terminal:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with atomic_file(target) as stream:
+        stream.write(text.encode())
+
+
+def printable(text: str) -> str:
+    """Subtitles and manifests are other people's: nothing in them may steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+class NpzWriter:
+    """An .npz written array by array, so that a long clip's attention is never held together."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._zip = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED)
+
+    def __enter__(self) -> NpzWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()  # writes the directory; the stream stays open
+
+    def add(self, name: str, array: np.ndarray) -> None:
+        import numpy as np
+
+        with self._zip.open(f"{name}.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+
+class Progress:
+    """A bar on standard error, drawn only if that is a terminal; `say` prints lines that do not run into it."""
+
+    def __init__(self, unit: str, stream: TextIO | None = None) -> None:
+        stream = stream or sys.stderr
+        self._bar: tqdm | None = None
+        if stream.isatty():
+            from tqdm import tqdm
+
+            layout = "{l_bar}{bar}| {n_fmt} of {total_fmt} {unit} [{elapsed}, {remaining} to go]"
+            self._bar = tqdm(desc="loading", unit=unit, file=stream, leave=False, dynamic_ncols=True, bar_format=layout)
+
+    def update(self, done: float, whole: float | None = None) -> None:
+        """`done` of `whole`, both in the bar's unit; a whole that turns out too small grows, None is unknown."""
+        if self._bar is not None:
+            self._bar.set_description_str("", refresh=False)
+            self._bar.n = round(done, 1)
+            self._bar.total = None if whole is None else round(max(done, whole), 1)
+            self._bar.refresh()
+
+    def say(self, line: str, stream: TextIO) -> None:
+        """Print a line to `stream` above the bar, at once."""
+        with self._bar.external_write_mode(file=stream) if self._bar is not None else nullcontext():
+            print(line, file=stream, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away; more than once is no error."""
+        if self._bar is not None:
+            self._bar.close()
