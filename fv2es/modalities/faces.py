@@ -1,0 +1,209 @@
+"""Frames → face crops: MTCNN (Zhang et al. 2016) finds faces, a track says which of them is followed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from fv2es.schema import Box, FaceCrop, Frame
+
+log = logging.getLogger(__name__)
+
+CROP = 160  # side of a crop, pixels
+SPEAKERS = ("largest", "left", "right")
+
+DETECT_SIDE = 360  # pixels: the shorter side of a frame is scaled down to this before faces are looked for
+SMALLEST_FACE = 40  # pixels, after scaling down …
+SMALLEST_SHARE = 0.2  # … or this share of the shorter side, where that is less
+SMALLEST_WINDOW = 12  # pixels: the first network's window; frames are never scaled up to it
+SMALLEST_FRAME = 20  # pixels: in less than this nothing is looked for
+CONFIDENCE = 0.9
+BATCH = 16  # frames that are looked at together
+
+OVERLAP = 0.2  # intersection over union from which on two boxes are the same face
+LOST = 2.0  # seconds after which a face that was not seen again is given up
+PICTURE_SIDE = 96  # pixels: a picture whose longer side is no more than this is a face already
+
+# From MTCNN's box to a square cut like FER+'s pictures, on which the face networks are trained: 250 of its training
+# pictures (majority label) were enlarged to 160×160, surrounded by 60 grey pixels, and detected. Where a face was found
+# (225), the picture's side was 1.085 times the mean of the box's width and height (median; middle half 1.00–1.19,
+# because FER+ itself is cut that loosely), its centre .01 sides above the box's. It is the same to .005 with the border
+# repeated instead of grey, at 100×100 pixels, and on 608 pictures of the validation part, where the offset to the side
+# is nought. A face network reads these crops as well as the pictures themselves (.827 and .826 right of the 608).
+ENLARGE = 1.085
+RAISE = 0.01
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face: left, top, right, bottom in pixels of the frame (they may lie outside it), confidence 0–1."""
+
+    box: Box
+    confidence: float
+
+
+class Finder(Protocol):
+    """What finds faces: for each frame its detections, in any order."""
+
+    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]: ...
+
+
+class FaceFinder:
+    """facenet-pytorch's MTCNN on the processor, loaded once; may be shared between threads, which then take turns."""
+
+    def __init__(self) -> None:
+        from facenet_pytorch import MTCNN
+
+        self._mtcnn = MTCNN(keep_all=True, post_process=False, device="cpu")
+        self._lock = Lock()
+
+    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """Faces of each frame, CONFIDENCE or surer. Frames of the same size are looked at together."""
+        found: list[list[Detection]] = [[] for _ in frames]
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for place, frame in enumerate(frames):
+            alike.setdefault(frame.pixels.shape, []).append(place)
+        for (height, width, _), places in alike.items():
+            if min(height, width) < SMALLEST_FRAME:
+                continue
+            for first in range(0, len(places), BATCH):
+                chosen = places[first : first + BATCH]
+                small = np.stack([_scaled_down(frames[place].pixels) for place in chosen])
+                scale = (width / small.shape[2], height / small.shape[1])
+                for place, boxes in zip(chosen, self._detect(small), strict=True):
+                    found[place] = [_scaled_up(one, scale) for one in boxes]
+        return found
+
+    def _detect(self, pictures: np.ndarray) -> list[list[Detection]]:
+        """(N, h, w, 3) uint8 → N lists of detections in pixels of these pictures."""
+        share = SMALLEST_SHARE * min(pictures.shape[1:3])
+        try:
+            with self._lock:
+                self._mtcnn.min_face_size = max(SMALLEST_WINDOW, min(SMALLEST_FACE, share))
+                boxes, confidences = self._mtcnn.detect(pictures)
+        except (RuntimeError, IndexError) as error:
+            # MTCNN stumbles over candidates that lie wholly outside a picture: keep that from the other pictures
+            if len(pictures) > 1:
+                return [self._detect(one[None])[0] for one in pictures]
+            log.warning("No face was looked for in one picture: %s", error)
+            return [[]]
+        return [list(_believed(*pair)) for pair in zip(boxes, confidences, strict=True)]
+
+
+def _believed(boxes: np.ndarray | None, confidences: Sequence[float]) -> Iterator[Detection]:
+    if boxes is None:
+        return
+    for (left, top, right, bottom), confidence in zip(boxes.astype(float).tolist(), confidences, strict=True):
+        extent = (right - left) * (bottom - top)
+        if confidence >= CONFIDENCE and isfinite(extent) and left < right and top < bottom:
+            yield Detection((left, top, right, bottom), float(confidence))
+
+
+def _scaled_down(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    scale = DETECT_SIDE / min(height, width)
+    if scale >= 1:
+        return pixels
+    size = (round(width * scale), round(height * scale))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+def _scaled_up(one: Detection, scale: tuple[float, float]) -> Detection:
+    (left, top, right, bottom), (x, y) = one.box, scale
+    return Detection((left * x, top * y, right * x, bottom * y), one.confidence)
+
+
+class FaceTrack:
+    """Which face of a clip is followed; one per clip.
+
+    speaker: the largest face, or the largest whose centre is in the left or right half of the picture (dialogues filmed
+    side by side, as FV2ES does for IEMOCAP). From then on the face that overlaps most with the last one is kept, until
+    it has not been seen for LOST seconds. Raises ValueError for another word.
+    """
+
+    def __init__(self, finder: Finder, speaker: str = "largest") -> None:
+        if speaker not in SPEAKERS:
+            raise ValueError(f"There is no speaker “{speaker}”; choose {', '.join(SPEAKERS[:-1])} or {SPEAKERS[-1]}.")
+        self.finder, self.speaker = finder, speaker
+        self._last: tuple[float, Box] | None = None
+
+    def follow(self, frame: Frame) -> FaceCrop | None:
+        """The followed face of this frame, or None where it is not seen. Frames may also be earlier than the last."""
+        chosen = self._choose(self.finder.find([frame])[0], frame)
+        if chosen is None:
+            return None
+        self._last = (frame.time, chosen.box)
+        return _cut(frame, chosen)
+
+    def _choose(self, found: list[Detection], frame: Frame) -> Detection | None:
+        if self._last is not None:
+            seen, box = self._last
+            same = [one for one in found if overlap(one.box, box) >= OVERLAP]
+            if same:
+                return max(same, key=lambda one: overlap(one.box, box))
+            if abs(frame.time - seen) <= LOST:
+                return None
+        middle = frame.pixels.shape[1] / 2
+        return max((one for one in found if self._may_be(one, middle)), key=lambda one: _area(one.box), default=None)
+
+    def _may_be(self, one: Detection, middle: float) -> bool:
+        if self.speaker == "largest":
+            return True
+        centre = (one.box[0] + one.box[2]) / 2
+        return centre < middle if self.speaker == "left" else centre >= middle
+
+
+def face_of_picture(frame: Frame, finder: Finder) -> FaceCrop | None:
+    """The face of a single picture: a small picture is one, of a larger one the largest that is found."""
+    if max(frame.pixels.shape[:2]) <= PICTURE_SIDE:
+        return whole_picture(frame)
+    return FaceTrack(finder).follow(frame)
+
+
+def whole_picture(frame: Frame) -> FaceCrop:
+    """The picture taken as the face: its middle square."""
+    height, width = frame.pixels.shape[:2]
+    side = min(height, width)
+    return FaceCrop(frame.time, square(frame.pixels, width / 2, height / 2, side))
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0–1."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (_area(one) + _area(other) - width * height)
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _cut(frame: Frame, one: Detection) -> FaceCrop:
+    left, top, right, bottom = one.box
+    side = ENLARGE * (right - left + bottom - top) / 2
+    pixels = square(frame.pixels, (left + right) / 2, (top + bottom) / 2 - RAISE * side, side)
+    return FaceCrop(frame.time, pixels, one.box, one.confidence)
+
+
+def square(pixels: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
+    """(h, w, 3) → (CROP, CROP, 3) uint8: the square of `side` pixels around (x, y), the picture's border repeated
+    where it reaches over, every pixel's share counted where it is made smaller."""
+    height, width = pixels.shape[:2]
+    left, top = x - side / 2, y - side / 2
+    first_column, first_row = int(np.floor(left)), int(np.floor(top))
+    columns = np.arange(first_column, int(np.ceil(left + side)))
+    rows = np.arange(first_row, int(np.ceil(top + side)))
+    part = pixels[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
+    corner = (left - first_column, top - first_row)
+    box = (*corner, min(corner[0] + side, len(columns)), min(corner[1] + side, len(rows)))
+    resized = Image.fromarray(part).resize((CROP, CROP), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    return np.array(resized)
