@@ -168,10 +168,11 @@ def face_of_picture(frame: Frame, finder: Finder) -> FaceCrop | None:
 
 
 def whole_picture(frame: Frame) -> FaceCrop:
-    """The picture taken as the face: its middle square."""
+    """The picture taken as the face: its middle square, as it is (scaling a 48×48 picture up and down costs 1 %)."""
     height, width = frame.pixels.shape[:2]
     side = min(height, width)
-    return FaceCrop(frame.time, square(frame.pixels, width / 2, height / 2, side))
+    top, left = (height - side) // 2, (width - side) // 2
+    return FaceCrop(frame.time, np.ascontiguousarray(frame.pixels[top : top + side, left : left + side]))
 
 
 def overlap(one: Box, other: Box) -> float:
