@@ -1,5 +1,6 @@
 """Recognisers: which one is used, and that silence never becomes words. Whisper is a stand-in here."""
 
+import inspect
 import io
 import shutil
 import subprocess
@@ -178,26 +179,29 @@ class FakeWhisperModel:
 
     segments = ()
     made: list = []  # noqa: RUF012
+    asked: list = []  # noqa: RUF012
 
     def __init__(self, folder, **options):
         self.made.append((folder, options))
 
     def transcribe(self, waveform, **options):
         assert waveform.dtype == np.float32
-        self.options = options
+        self.asked.append(options)
         return iter(self.segments), None
 
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """No cache, no network: `hub.fetch` is what fetching does; `hub.calls` are the downloads that were tried."""
+    """An empty cache; `hub.reach` and `hub.fetch` are what asking and fetching do; `hub.calls` counts them."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     folder = tmp_path / "weights"
     folder.mkdir()
     for name in whisper.NEEDED:
         (folder / name).touch()
-    state = SimpleNamespace(folder=folder, cached=None, calls=[], fetch=lambda: str(folder), wanted=[])
+    state = SimpleNamespace(
+        folder=folder, cached=None, calls=[], wanted=[], reach=lambda: None, fetch=lambda: str(folder)
+    )
 
     def snapshot_download(repo_id, *, revision, allow_patterns, local_files_only=False, etag_timeout=None):
         state.wanted.append((repo_id, revision))
@@ -205,10 +209,16 @@ def hub(monkeypatch, tmp_path):
             if state.cached is None:
                 raise LocalEntryNotFoundError("not here")
             return str(state.cached)
-        state.calls.append(etag_timeout)
+        assert etag_timeout == whisper.CONNECT_SECONDS
         return state.fetch()
 
+    def model_info(repo_id, *, revision, timeout):
+        state.wanted.append((repo_id, revision))
+        state.calls.append(timeout)
+        state.reach()
+
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.model_info", model_info)
     monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=FakeWhisperModel))
     monkeypatch.setattr(whisper, "_MODELS", whisper.Models())
     monkeypatch.setattr(FakeWhisperModel, "made", [])
@@ -249,6 +259,17 @@ def test_whisper_is_loaded_once_and_shared(hub):
     assert hub.calls == [whisper.CONNECT_SECONDS]
 
 
+def test_the_real_whisper_takes_these_options(hub, monkeypatch):
+    monkeypatch.setattr(FakeWhisperModel, "asked", [])
+    make_transcriber("whisper")[0].transcribe(SYLLABLES, SPAN)
+    monkeypatch.delitem(sys.modules, "faster_whisper")
+    from faster_whisper import WhisperModel
+
+    ((folder, options),), (asked,) = FakeWhisperModel.made, FakeWhisperModel.asked
+    inspect.signature(WhisperModel.__init__).bind(None, folder, **options)
+    inspect.signature(WhisperModel.transcribe).bind(None, SYLLABLES, **asked)
+
+
 def test_whisper_from_the_cache_asks_no_network(hub):
     hub.cached = hub.folder
     make_transcriber("whisper")
@@ -287,8 +308,9 @@ def test_weights_in_a_folder(hub, monkeypatch):
         make_transcriber("whisper")
 
 
-def test_without_a_network_pocketsphinx_steps_in(hub, monkeypatch):
-    hub.fetch = offline
+@pytest.mark.parametrize("step", ["reach", "fetch"])
+def test_without_a_network_pocketsphinx_steps_in(hub, monkeypatch, step):
+    setattr(hub, step, offline)
     for _ in range(3):
         transcriber, notes = make_transcriber("auto")
         assert transcriber.source == "pocketsphinx"
@@ -297,7 +319,7 @@ def test_without_a_network_pocketsphinx_steps_in(hub, monkeypatch):
     with pytest.raises(SpeechError, match=r"^Whisper's weights could not be fetched\.$"):
         make_transcriber("whisper")
     monkeypatch.setattr(whisper, "RETRY_SECONDS", -1)
-    hub.fetch = lambda: str(hub.folder)
+    setattr(hub, step, lambda: str(hub.folder))
     assert make_transcriber("auto")[0].source == "whisper"
 
 
@@ -333,7 +355,7 @@ def said():
         times = np.arange(0, len(samples) / rate, 1 / SAMPLE_RATE)
         return np.interp(times, np.arange(len(samples)) / rate, samples).astype(np.float32)
 
-    return say("Why did you do that? I told you never to touch my things."), say("At the hills in Boston.")
+    return say("Why did you do that? I told you never to touch my things."), say("Please leave me alone now.")
 
 
 def test_pocketsphinx_hears_words(said):
@@ -345,7 +367,7 @@ def test_pocketsphinx_hears_words(said):
 def test_pocketsphinx_keeps_nothing_from_one_utterance_to_the_next(said):
     recogniser = PocketSphinx()
     before = recogniser.hear(said[1])
-    recogniser.hear(np.concatenate([0.3 * NOISE, said[1]]).astype(np.float32))
+    recogniser.hear((0.1 * NOISE).astype(np.float32))
     assert PocketSphinx().hear(said[1]) == before
 
 
@@ -359,6 +381,18 @@ def test_pocketsphinx_survives_anything():
     recogniser = PocketSphinx()
     for waveform in (TIME[:0], TIME[:1], 9 * NOISE[:300], SYLLABLES):
         assert isinstance(recogniser.hear(waveform.astype(np.float32)), str)
+
+
+def test_long_sound_is_heard_in_pieces_cut_where_it_is_quiet():
+    from fv2es.modalities.speech.pocketsphinx import LONGEST, _pieces
+
+    sound = np.sin(np.arange(15 * SAMPLE_RATE)).astype(np.float32)
+    sound[4 * SAMPLE_RATE : 5 * SAMPLE_RATE] = 0
+    parts = list(_pieces(sound))
+    np.testing.assert_array_equal(np.concatenate(parts), sound)
+    assert max(map(len, parts)) <= LONGEST
+    assert 4 * SAMPLE_RATE <= len(parts[0]) <= 5 * SAMPLE_RATE
+    assert [len(part) for part in _pieces(sound[:LONGEST])] == [LONGEST]
 
 
 def test_fillers_and_variants_are_no_words():

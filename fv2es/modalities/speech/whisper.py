@@ -113,7 +113,7 @@ def locate(name: str) -> Path:
     """The folder of the weights: on disk, in the Hub's local cache, or fetched. Raises what the Hub's client raises."""
     if Path(name).is_dir():
         return Path(name)
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import model_info, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     repository, _, revision = name.partition("@")
@@ -125,6 +125,8 @@ def locate(name: str) -> Path:
             return folder
     except LocalEntryNotFoundError:
         pass  # not in the cache: fetch it
+    # Without a network this fails at once; the download itself would try again for half a minute.
+    model_info(repository, revision=wanted["revision"], timeout=CONNECT_SECONDS)
     return Path(snapshot_download(**wanted, etag_timeout=CONNECT_SECONDS))
 
 
