@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def bump(x: Array, y: Array, at: tuple[float, float], size: tuple[float, float])
 def distance(x: Array, y: Array, points: list[tuple[float, float]]) -> Array:
     """Distance to the line through `points`."""
     nearest = None
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         dx, dy = bx - ax, by - ay
         t = np.clip(((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy), 0, 1)
         square = (x - ax - t * dx) ** 2 + (y - ay - t * dy) ** 2

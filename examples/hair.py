@@ -61,7 +61,8 @@ def _ends(x: Array, who: Character, strands: Array, shorter: float) -> Array:
 def _short(part: Canvas, who: Character, strands: Array) -> tuple[Array, Array, Array]:
     x, y, side = part.x, part.y, np.abs(part.x)
     wild = look_up(strands, 0.35 * x, 0.35 * y)
-    outline = (1 - np.hypot(x / (who.width + 0.055), (y - 0.05) / 1.26)) * 0.8 + 0.012 * wild
+    round_ = (side / (who.width + 0.05)) ** 2.4 + (np.clip(y - 0.05, 0, 2) / 1.24) ** 2.4
+    outline = (1 - round_ ** (1 / 2.4)) * 0.8 + 0.010 * wild
     line = 0.80 - 0.10 * step(0.25, 0.62, side) - 1.15 * step(0.58, 0.80, side) + 0.03 * wild
     cover = part.inside(np.minimum(outline, (y - line) * 0.6), 0.03) * step(-0.12, 0.02, y)
     return cover, 0.9 * x + 0.25 * y * np.sign(x), 0.25 * y

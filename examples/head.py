@@ -79,7 +79,7 @@ class Head:
         x, y = c * x + s * y, c * y - s * x - 0.9
         u, v = x, y
         for _ in range(2):
-            depth = 0.7 * np.sqrt(np.clip(1 - (u / 0.95) ** 2 - ((v - 0.05) / 1.35) ** 2, 0, 1))
+            depth = 0.7 * np.clip(1 - (u / 1.15) ** 2 - ((v - 0.05) / 1.6) ** 2, 0, 1)
             depth += 0.16 * bump(u, v, (0, -0.2), (0.13, 0.2))
             u, v = x - face.yaw * depth, y - face.pitch * (depth - 0.3)
         return u, v
@@ -150,19 +150,18 @@ class Head:
     def _light(self, z: Array, pixel: float) -> tuple[Array, Array]:
         """Diffuse light (h, w, 3), wrapped and reddened where it fades as skin does, and the gleam (h, w)."""
         dy, dx = np.gradient(z, pixel)
-        normal = np.stack([-dx, dy, np.ones_like(z)], -1)
-        normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-        key, fill = normal @ KEY, normal @ FILL
+        up = 1 / np.sqrt(dx * dx + dy * dy + 1)  # of the normal (−dx, dy, 1) · up
+        key, fill, gleam = ((dy * one[1] - dx * one[0] + one[2]) * up for one in (KEY, FILL, GLEAM))
         wrap = np.array([0.45, 0.30, 0.25], np.float32)
         light = 0.92 * np.clip((key[..., None] + wrap) / (1 + wrap), 0, 1) ** 1.3
-        light += (0.20 * np.clip(fill, 0, 1) + 0.16 + 0.06 * normal[..., 1])[..., None]
-        return light, np.clip(normal @ GLEAM, 0, 1) ** 22
+        light += (0.20 * np.clip(fill, 0, 1) + 0.16 + 0.06 * dy * up)[..., None]
+        return light, np.clip(gleam, 0, 1) ** 22
 
     def _face(self, canvas: Canvas, face: Expression) -> None:
         part = canvas.window(-0.95, 0.95, -1.35, 1.35)
         x, y, side, who = part.x, part.y, np.abs(part.x), self.character
         outline = self._half_width(y, face.jaw_open)
-        cover = part.inside(np.minimum(outline - side, (y + 1.1 + 0.12 * face.jaw_open) * 0.8), 0.01)
+        cover = part.inside(np.minimum(outline - side, 1.19 - y), 0.01)
         light, gleam = self._light(self._height(x, y, face), part.pixel)
         skin = self._skin(x, y, side, face)
         shade = 1 - 0.30 * bump(side, y, (0.30, 0.13), (0.17, 0.09)) - 0.16 * bump(x, y, (0, -0.40), (0.14, 0.05))
@@ -204,7 +203,7 @@ class Head:
         """Neck, shoulders and a plain top."""
         part = canvas.window(-2, 2, -2.2, -0.45)
         x, y, side, who = part.x, part.y, np.abs(part.x), self.character
-        thick = 0.30 + 0.5 * (who.width - 0.70) + 0.04 * (who.jaw - 2)
+        thick = 0.30 + 0.9 * (who.width - 0.70) + 0.04 * (who.jaw - 2)
         neck = thick + 0.06 * step(-1.1, -0.8, y) + 0.9 * step(-1.15, -1.75, y) ** 2
         light, _ = self._light(0.5 * np.sqrt(np.clip(1 - (side / (neck + 0.02)) ** 2, 0.02, 1)), part.pixel)
         under = 1 - 0.62 * step(-1.62, -1.08, y - 0.25 * (side / thick) ** 2 + face.shift_y * 0.5)

@@ -79,8 +79,8 @@ def subtitles(cues: tuple[Cue, ...]) -> str:
 
 
 def _stamp(seconds: float) -> str:
-    thousandths = round(seconds * 1000)
-    return f"{thousandths // 3_600_000:02}:{thousandths // 60_000 % 60:02}:{thousandths // 1000 % 60:02},{thousandths % 1000:03}"
+    minutes, thousandths = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{thousandths // 1000:02},{thousandths % 1000:03}"
 
 
 def _silence(seconds: float) -> Array:

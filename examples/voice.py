@@ -32,8 +32,8 @@ TONES = {
     "happy": Tone(pitch=68, speed=178, spread=190, loudness=0.13, edge=0.3),
     "sad": Tone(pitch=32, speed=122, spread=45, loudness=0.06, gap=3),
     "anger": Tone(pitch=58, speed=192, spread=170, loudness=0.19, edge=1.0),
-    "fear": Tone(pitch=78, speed=188, spread=80, loudness=0.085, edge=0.4, gap=1),
-    "disgust": Tone(pitch=30, speed=128, spread=150, loudness=0.12, edge=0.6, gap=2),
+    "fear": Tone(pitch=92, speed=188, spread=110, loudness=0.085, edge=0.4, gap=1),
+    "disgust": Tone(pitch=30, speed=128, spread=150, loudness=0.12, edge=0.6, gap=1),
     "surprise": Tone(pitch=76, speed=170, spread=230, loudness=0.14, edge=0.3),
 }
 
