@@ -5,10 +5,12 @@ Read from the source, so that an import inside a function counts too; imports fo
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+Walk = Callable[[ast.AST], Iterator[ast.AST]]
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([*(ROOT / "fv2es").rglob("*.py"), *ROOT.glob("app.py")])
@@ -57,7 +59,7 @@ KEEPERS = {
     "huggingface_hub": ("hub", "modalities.speech", "models", "cli"),
 }
 NUMPY_ONLY = ("schema", "emotions", "results", "metrics")
-NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "evaluation", "cli", "app")
+NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "evaluation", "ui", "app")
 
 
 def module_name(path: Path) -> str:
@@ -77,6 +79,14 @@ def for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
+def at_the_top(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node that runs when the module is imported: what stands in functions waits for its call."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        for child in node.orelse if for_type_checkers(node) else ast.iter_child_nodes(node):
+            yield from at_the_top(child)
+
+
 def walk(node: ast.AST) -> Iterator[ast.AST]:
     """Every node that runs: the branch under `if TYPE_CHECKING` does not."""
     yield node
@@ -85,9 +95,9 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
         yield from walk(child)
 
 
-def imports(source: str, package: str) -> Iterator[str]:
+def imports(source: str, package: str, nodes: Walk = walk) -> Iterator[str]:
     """Dotted names that `source` imports, "fv2es.x" for the package's own; `package` resolves relative ones."""
-    for node in walk(ast.parse(source)):
+    for node in nodes(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -101,12 +111,12 @@ def imports(source: str, package: str) -> Iterator[str]:
                 yield whole if own else base
 
 
-def imports_of(path: Path) -> set[str]:
+def imports_of(path: Path, nodes: Walk = walk) -> set[str]:
     name = module_name(path)
     package = (
         ".".join(["fv2es", *name.split(".")]) if path.name == "__init__.py" else f"fv2es.{name}".rpartition(".")[0]
     )
-    return set(imports(path.read_text(encoding="utf-8"), package.rstrip(".")))
+    return set(imports(path.read_text(encoding="utf-8"), package.rstrip("."), nodes))
 
 
 def within(name: str, package: str) -> bool:
@@ -143,6 +153,13 @@ def test_packages_from_outside(path):
         assert outside - sys.stdlib_module_names <= {"numpy"}
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if within(module_name(path), "cli")], ids=lambda p: p.stem)
+def test_the_command_line_answers_at_once(path):
+    allowed = (*sys.stdlib_module_names, "fv2es.cli")
+    slow = {name for name in imports_of(path, at_the_top) if not any(within(name, one) for one in allowed)}
+    assert not slow, f"import {sorted(slow)} inside the function that needs it"
+
+
 def test_the_table_names_modules_that_may_be_imported():
     for keepers in ALLOWED.values():
         assert all(key.partition(".")[0] in ALLOWED for key in keepers or ())
@@ -162,3 +179,8 @@ def test_the_table_names_modules_that_may_be_imported():
 )
 def test_the_reading_of_imports(source, package, found):
     assert set(imports(source, package)) == found
+
+
+def test_what_stands_in_functions_waits():
+    source = "import os\nif TYPE_CHECKING:\n  import av\nclass A:\n  import re\n  def f(self):\n    import torch"
+    assert set(imports(source, "fv2es", at_the_top)) == {"os", "re"}

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from fv2es.cli import analyse, evaluate, models, train
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run is not train.run:  # which keeps a log of its own
         level = logging.DEBUG if options.verbose else logging.ERROR
         logging.basicConfig(level=level, format="%(name)s: %(message)s")
+        if not options.verbose:
+            warnings.simplefilter("ignore")  # other packages' advice to programmers
     try:
         return options.run(options)
     except KeyboardInterrupt:

@@ -39,7 +39,7 @@ def list_all() -> list[dict[str, Any]]:
     from fv2es.models.registry import list_models
 
     here = [_shipped(hub.open_checkpoint(name)) for name in hub.list_checkpoints()]
-    there = list(_cached())
+    there = list(cached())
     names = {one["name"] for one in here}
     bare = [_untrained(name) for name in list_models() if name not in names]
     return [*sorted(here + bare, key=lambda one: one["name"]), *there]
@@ -110,13 +110,13 @@ def _relative(folder: Path) -> str:
     return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
 
-def _cached() -> Iterator[dict[str, Any]]:
-    """Checkpoints of ours in the Hub's cache, by ORG/NAME@commit, which `--model` takes."""
+def cached(folder: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Checkpoints of ours in the Hub's cache (None: the usual one), by ORG/NAME@commit, which `--model` takes."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = sorted(scan_cache_dir().repos, key=lambda one: one.repo_id)
+        repositories = sorted(scan_cache_dir(folder).repos, key=lambda one: one.repo_id)
     except CacheNotFound:
         return
     for repository in repositories:
