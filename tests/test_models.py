@@ -1,0 +1,286 @@
+"""Whole models: sizes to the digit, any batch = one by one, gradients everywhere, operations counted."""
+
+import numpy as np
+import pytest
+import torch
+from oracles import LetterTokenizer, largest_difference, mixed_utterances, random_utterance, scatter, shake, tiny_v2em
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fv2es.emotions import MOSEI
+from fv2es.hub import Checkpoint
+from fv2es.models import registry
+from fv2es.models.blocks.fusion import one_vs_rest
+from fv2es.models.blocks.nested import NestedConfig, watch_attention
+from fv2es.models.blocks.repvgg import fold
+from fv2es.models.inputs import make_batch
+from fv2es.models.multimodal import MultimodalModel
+from fv2es.models.registry import create_model, list_models
+from fv2es.models.v2em import COMPACT_VOICE
+from fv2es.reader import Reader
+from fv2es.schema import MODALITIES
+
+
+def outline(name: str) -> MultimodalModel:
+    """The model with shapes but without numbers: a hundred million parameters cost nothing."""
+    with torch.device("meta"):
+        return create_model(name)
+
+
+def ready(name: str) -> MultimodalModel:
+    """Random weights, batch statistics as after training, calibration that is not the identity."""
+    torch.manual_seed(0)
+    model = tiny_v2em() if name == "tiny" else create_model(name)
+    scatter(shake(model), std=0.02)
+    model.calibration.scale.uniform_(0.5, 1.5)
+    model.calibration.bias.uniform_(-0.5, 0.5)
+    model.fusion.weight.data = torch.tensor([[0.5, 0.3, 0.2]])
+    return model.eval()
+
+
+@pytest.fixture(params=["v2em-compact", "tiny"])
+def model(request) -> MultimodalModel:
+    return ready(request.param)
+
+
+@pytest.fixture
+def utterances():
+    return mixed_utterances()
+
+
+# Sizes
+
+
+def test_the_papers_size_to_the_digit():
+    model = outline("v2em")
+    assert model.parameter_counts() == {"face": 7_721_862, "voice": 101_481_862, "words": 11_688_198, "fusion": 3}
+    trunks = {name: sum(p.numel() for p in getattr(model, name).trunk.parameters()) for name in ("face", "voice")}
+    assert trunks == {"face": 1_811_584, "voice": 66_735_744}
+    assert sum(p.numel() for p in model.words.encoder.parameters()) == 11_683_584
+
+
+def test_the_shipped_size_stays_small():
+    model = outline("v2em-compact")
+    assert model.parameter_counts() == {"face": 1_513_734, "voice": 611_526, "words": 1_909_638, "fusion": 3}
+    assert sum(p.numel() for p in model.parameters()) <= 12e6
+    assert sum(t.numel() * t.element_size() for t in model.state_dict().values()) <= 25e6
+
+
+def test_the_papers_shapes():
+    model = outline("v2em")
+    face, voice = model.face, model.voice
+    pictures = face.trunk(torch.zeros(2, 3, 48, 48, device="meta"))
+    sounds = voice.trunk(torch.zeros(5, 4, 32, 32, device="meta"))
+    assert (pictures.shape, sounds.shape) == ((2, 512, 3, 3), (5, 512, 8, 8))
+    assert (face.head.embed(pictures).shape, voice.head.embed(sounds).shape) == ((2, 64), (5, 64))
+    tokens = torch.zeros(3, 100, dtype=torch.long, device="meta")
+    assert model.words(tokens, tokens == 0).shape == (3, 6)
+
+
+def test_level_sizes_are_nest_b():
+    sizes = NestedConfig()
+    assert (sizes.widths, sizes.heads, sizes.depths) == ((128, 256, 512), (4, 8, 16), (2, 2, 20))
+    with watch_attention(trunk := outline("v2em").voice.trunk) as maps:
+        trunk(torch.zeros(2, 4, 32, 32, device="meta"))
+    shapes = {level: tuple(one.shape) for level, one in maps.items()}
+    assert shapes == {"level1": (2, 2, 4, 32, 32), "level2": (2, 2, 8, 16, 16), "level3": (2, 20, 16, 8, 8)}
+
+
+# Operations
+
+
+def voice_operations(name: str) -> int:
+    """Multiplications of one piece (0.4 s) up to its embedding; what comes behind it is per utterance."""
+    voice = outline(name).voice.eval()
+    counter = FlopCounterMode(display=False)
+    # Watched, attention is written out, so that every product is seen by the counter.
+    with counter, watch_attention(voice.trunk):
+        voice.head.embed(voice.trunk(torch.zeros(1, 4, 32, 32, device="meta")))
+    return counter.get_total_flops() // 2
+
+
+def nested_operations(config: NestedConfig) -> int:
+    """The same from the definition, trunk only."""
+    cells = config.side**2
+    total = 9 * config.in_channels * config.widths[0] * cells
+    for level, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
+        if level:
+            total += 9 * config.widths[level - 1] * width * cells
+            cells //= 4
+        projections = (4 + 2 * config.mlp_ratio) * width**2
+        total += depth * cells * (projections + 2 * width * config.block_side**2)
+    return total
+
+
+def test_operations_are_those_of_the_definition():
+    embed = (32_768 * 1024 + 1024 * 64, 0)  # the compact size takes the mean
+    for name, config, rest in zip(("v2em", "v2em-compact"), (NestedConfig(), COMPACT_VOICE), embed, strict=True):
+        assert voice_operations(name) == nested_operations(config) + rest
+
+
+def test_compact_voice_needs_a_tenth_of_the_operations():
+    assert voice_operations("v2em") >= 10 * voice_operations("v2em-compact")
+
+
+# Batches
+
+
+def test_any_batch_is_its_utterances_one_by_one(model, utterances):
+    tokenizer = LetterTokenizer()
+    with torch.inference_mode():
+        together = model(make_batch(utterances, model.inputs, tokenizer))
+        alone = [model(make_batch([one], model.inputs, tokenizer)) for one in utterances]
+    assert together.logits.std() > 0.01
+    assert largest_difference(torch.cat([one.logits for one in alone]), together.logits) <= 1e-5
+    assert largest_difference(torch.cat([one.modalities for one in alone]), together.modalities) <= 1e-5
+    assert torch.equal(torch.cat([one.present for one in alone]), together.present)
+
+
+def test_order_within_a_batch_does_not_matter(model, utterances):
+    tokenizer = LetterTokenizer()
+    with torch.inference_mode():
+        forwards = model(make_batch(utterances, model.inputs, tokenizer)).logits
+        backwards = model(make_batch(utterances[::-1], model.inputs, tokenizer)).logits
+    assert largest_difference(forwards, backwards.flip(0)) <= 1e-5
+
+
+def test_a_missing_modality_says_nothing(model, utterances):
+    with torch.inference_mode():
+        output = model(make_batch(utterances, model.inputs, LetterTokenizer()))
+    assert not output.modalities[~output.present].any(), "not even the calibration's bias"
+    for row, one in enumerate(utterances):
+        assert tuple(np.array(MODALITIES)[output.present[row]]) == one.modalities
+        if len(one.modalities) == 1:
+            column = MODALITIES.index(one.modalities[0])
+            assert torch.equal(output.logits[row], output.modalities[row, column])
+
+
+def test_read_out_and_calibration_stand_between_network_and_fusion(model):
+    batch = make_batch([random_utterance(1, 2, 40, "a word")], model.inputs, LetterTokenizer())
+    with torch.inference_mode():
+        output = model(batch)
+        for column, name in enumerate(MODALITIES):
+            raw = model.raw(name, batch)
+            read = one_vs_rest(raw) if model.readout[name] == "one_vs_rest" else raw
+            wanted = read * model.calibration.scale[column] + model.calibration.bias[column]
+            assert largest_difference(output.modalities[:, column], wanted) <= 1e-6
+        fused = (output.modalities * torch.tensor([0.5, 0.3, 0.2])[:, None]).sum(1)
+    assert largest_difference(output.logits, fused) <= 1e-6
+
+
+def test_nothing_at_all_gives_zeros(model):
+    with torch.inference_mode():
+        output = model(make_batch([random_utterance(0)], model.inputs, None))
+        none = model(make_batch([], model.inputs, None))
+    assert torch.equal(output.logits, torch.zeros(1, 6))
+    assert not output.present.any()
+    assert none.logits.shape == (0, 6)
+
+
+# The reader
+
+
+def reader_of(model: MultimodalModel) -> Reader:
+    checkpoint = Checkpoint("random", None, "none", model.emotions, np.full(6, 0.5), {"sha256": ""})
+    return Reader(checkpoint, fold(model), LetterTokenizer())
+
+
+def test_the_reader_reads_any_batch_as_one_by_one(model, utterances):
+    with torch.inference_mode():
+        unfolded = model(make_batch(utterances, model.inputs, LetterTokenizer())).logits.numpy()
+    reader = reader_of(model)
+    together = reader.predict(utterances)
+    for row, (one, prediction) in enumerate(zip(utterances, together, strict=True)):
+        (alone,) = reader.predict([one])
+        np.testing.assert_allclose(prediction.logits, alone.logits, atol=1e-5)
+        np.testing.assert_allclose(prediction.logits, unfolded[row], atol=1e-5)
+        assert tuple(prediction.modalities) == one.modalities
+        for name, values in prediction.modalities.items():
+            np.testing.assert_allclose(values, alone.modalities[name], atol=1e-5)
+
+
+def test_the_reader_hands_each_utterance_its_own_attention(model, utterances):
+    reader = reader_of(model)
+    plain, watched = reader.predict(utterances), reader.predict(utterances, attention=True)
+    for one, without, prediction in zip(utterances, plain, watched, strict=True):
+        np.testing.assert_allclose(prediction.logits, without.logits, atol=1e-5)
+        assert without.attention is None
+        if "voice" not in one.modalities:
+            assert prediction.attention is None
+            continue
+        (alone,) = reader.predict([one], attention=True)
+        for side, level in ((32, "level1"), (16, "level2"), (8, "level3")):
+            maps = prediction.attention[level]
+            assert len(maps) == len(alone.attention[level])
+            assert maps.dtype == np.float32
+            assert maps.shape[-2:] == (side, side)
+            np.testing.assert_allclose(maps, alone.attention[level], atol=1e-5)
+            np.testing.assert_allclose(maps.sum((-1, -2)), (side // 8) ** 2, rtol=1e-4)
+
+
+def test_the_reader_refuses_an_utterance_without_anything(model):
+    with pytest.raises(ValueError, match=r"nothing to read at 7\.0 s"):
+        reader_of(model).predict([random_utterance(1, 1), random_utterance(7)])
+
+
+def test_the_reader_reads_nothing_from_nothing(model):
+    assert reader_of(model).predict([]) == []
+
+
+def test_the_reader_knows_its_weights(model):
+    assert reader_of(model).fusion_weights == pytest.approx({"face": 0.5, "voice": 0.3, "words": 0.2})
+
+
+# Training
+
+
+def test_gradients_reach_every_parameter():
+    torch.manual_seed(0)
+    model = create_model("v2em-compact").train()
+    batch = make_batch([random_utterance(n, 2, 70, "letters") for n in range(4)], model.inputs, LetterTokenizer())
+    for part in model.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    output = model(batch)
+    nn.functional.binary_cross_entropy_with_logits(output.logits, torch.eye(4, 6)).backward()
+    unmoved = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
+    assert unmoved == []
+    assert all(one.grad.isfinite().all() for one in model.parameters())
+
+
+def test_the_mirror_image_counts_in_eval_only(model):
+    """v2em-compact reads a face and its mirror image; the mean of both is the same for either."""
+    crops, counts = torch.randn(3, 1 if model.inputs.face.grey else 3, 48, 48), torch.tensor([1, 2])
+    with torch.inference_mode():
+        one, other = model.face(crops, counts), model.face(crops.flip(-1), counts)
+    assert (largest_difference(one, other) <= 1e-5) == model.face.mirror == model.inputs.face.mirror
+
+
+# The registry
+
+
+def test_every_model_has_what_the_application_needs():
+    assert {"v2em", "v2em-compact"} <= set(list_models())
+    for name in list_models():
+        model = outline(name)
+        assert model.emotions == MOSEI
+        assert set(model.readout) == set(MODALITIES)
+        assert model.fusion.weight.shape == (1, 3)
+        assert set(model.readout.values()) <= {"independent", "one_vs_rest"}
+
+
+def test_an_unknown_name_is_answered_with_those_that_are_known():
+    with pytest.raises(ValueError, match="Unknown model 'v3em'; known: .*v2em, v2em-compact"):
+        create_model("v3em")
+
+
+def test_a_name_is_given_once(monkeypatch):
+    monkeypatch.setattr(registry, "_BUILDERS", dict(registry._BUILDERS))
+
+    def another_model() -> MultimodalModel:
+        return tiny_v2em()
+
+    assert registry.register_model(another_model) is another_model
+    assert "another-model" in list_models()
+    with pytest.raises(ValueError, match="another-model is registered already"):
+        registry.register_model(another_model)
