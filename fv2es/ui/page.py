@@ -1,0 +1,190 @@
+"""The page: its parts, and which of them does what."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from fv2es.limits import Limits
+from fv2es.modalities.faces import FaceFinder
+from fv2es.pipeline import analyse
+from fv2es.reader import load_reader
+from fv2es.ui.handlers import Analyse, Handlers, Update
+from fv2es.ui.session import Session
+from fv2es.ui.words import ABOUT, HEAD
+from fv2es.views import VIEWS
+from fv2es.views.notices import EMPTY
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+AT_ONCE = 2  # clips that are read at the same time; the others wait in the queue
+SWEEP, KEEP = 600, 3600  # seconds: how often uploads are looked through, and how old they may get
+SPEECH = [
+    ("automatic", "auto"),
+    ("Whisper", "whisper"),
+    ("PocketSphinx (rough, offline)", "pocketsphinx"),
+    ("no words", "none"),
+]
+SPEAKERS = [("the largest face", "largest"), ("in the left half", "left"), ("in the right half", "right")]
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+Parts = dict[str, Any]
+
+
+def build_demo(analyse: Analyse | None = None, limits: Limits | None = None, examples: Path = EXAMPLES) -> gr.Blocks:
+    """The whole page, ready for `queue` and `launch`.
+
+    analyse: as in `fv2es.pipeline`; without it the shipped model and the face finder are loaded here, once for all
+    visitors (raises CheckpointError where there are no weights).
+    """
+    handlers = Handlers(analyse or shared_analyse(limits or Limits.from_environment()))
+    with gr.Blocks(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
+        parts: Parts = {"session": gr.State(Session(), time_to_live=KEEP, delete_callback=Session.end)}
+        gr.HTML(HEAD)
+        with gr.Row(elem_classes="fv-page"):
+            with gr.Column(scale=4, min_width=300, elem_classes="fv-left"):
+                parts |= _left(examples)
+            with gr.Column(scale=7, min_width=300, elem_classes="fv-right"):
+                parts |= _right()
+        gr.HTML(ABOUT)
+        _wire(parts, handlers, {path.name for path in examples.glob("*.srt")})
+        _endpoint(handlers)
+    return demo
+
+
+def shared_analyse(limits: Limits) -> Analyse:
+    """`pipeline.analyse` with what visitors share: the model and the face finder; both may serve several at once."""
+    return partial(analyse, reader=load_reader(), finder=FaceFinder(), limits=limits, attention=True)
+
+
+def _left(examples: Path) -> Parts:
+    """The clip and how to read it."""
+    parts: Parts = {
+        "clip": gr.Video(
+            label="Clip", sources=["upload", "webcam"], include_audio=True, height=300, elem_id="clip", buttons=[]
+        )
+    }
+    with gr.Row(elem_classes="fv-buttons"):
+        parts["submit"] = gr.Button("Submit", variant="primary", min_width=90, elem_id="submit")
+        parts["stop"] = gr.Button("Stop", interactive=False, min_width=70, elem_id="stop")
+        parts["clear"] = gr.Button("Clear", min_width=70, elem_id="clear")
+    with gr.Accordion("Options", open=False, elem_classes="fv-options"):
+        parts["speech"] = gr.Radio(SPEECH, value="auto", label="Who hears the words")
+        parts["subtitles"] = gr.File(label="Subtitles instead (.srt, .vtt)", file_types=[".srt", ".vtt"], height=100)
+        parts["text"] = gr.Textbox(label="Or type the words", info="One line for each utterance.", lines=2)
+        parts["speaker"] = gr.Radio(SPEAKERS, value="largest", label="Whose face")
+    clips = [path for path in sorted(examples.glob("*.mp4"))]
+    if clips:
+        captions = [path.with_suffix(".srt") for path in clips]
+        gr.Examples(
+            [[str(clip), str(words) if words.is_file() else None] for clip, words in zip(clips, captions, strict=True)],
+            inputs=[parts["clip"], parts["subtitles"]],
+            example_labels=[path.stem.replace("_", " ").capitalize() for path in clips],
+            label="Examples, with their subtitles",
+            cache_examples=False,
+            api_visibility="private",
+        )
+    return parts
+
+
+def _right() -> Parts:
+    """What comes out."""
+    parts: Parts = {"status": gr.HTML(EMPTY), "notices": gr.HTML()}
+    with gr.Column(visible=False, elem_classes="fv-results") as results:
+        parts["choice"] = gr.Radio([], label="Utterances", elem_id="utterances", elem_classes="fv-choice")
+        for name, view in VIEWS.items():
+            if view.folded:
+                with gr.Accordion(view.title, open=False, elem_id=f"{name}-fold") as parts[f"{name}-fold"]:
+                    parts[name] = gr.HTML(elem_id=name)
+            else:
+                parts[name] = gr.HTML(elem_id=name, elem_classes="fv-card")
+        parts["summary"] = gr.HTML(elem_id="summary", elem_classes="fv-card")
+    return parts | {"results": results}
+
+
+def _wire(parts: Parts, handlers: Handlers, captions: set[str]) -> None:
+    """Events; only what is read from a clip waits in the queue."""
+    session = parts["session"]
+    page = [parts[name] for name in ("status", "notices", "choice", "results", "summary", "submit", "stop", *VIEWS)]
+    asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker"))]
+    at_once = {"queue": False, **PRIVATE}
+
+    begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **at_once)
+    read = begun.then(
+        named(parts, handlers.read), session, page, concurrency_id="model", concurrency_limit=AT_ONCE, **PRIVATE
+    )
+    read.failure(named(parts, handlers.full), None, page, **at_once)
+    parts["stop"].click(named(parts, handlers.stop), session, page, cancels=read, **at_once)
+
+    cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **at_once)
+    cleared.then(lambda: (None, None, ""), None, [parts["clip"], parts["subtitles"], parts["text"]], **at_once)
+    parts["choice"].input(named(parts, handlers.choose), [session, parts["choice"]], page, **at_once)
+    for name, view in VIEWS.items():
+        if view.folded:
+            fold = parts[f"{name}-fold"]
+            fold.expand(named(parts, partial(handlers.open, name=name)), session, page, **at_once)
+            fold.collapse(partial(handlers.fold, name=name), session, None, **at_once)
+
+    def forget_captions(subtitles: str | None) -> Any:
+        """A visitor's own clip has not the words of an example."""
+        return None if subtitles and Path(subtitles).name in captions else gr.skip()
+
+    for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
+        event(forget_captions, parts["subtitles"], parts["subtitles"], **at_once)
+
+
+def named(parts: Parts, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """`handler`, with the names in its updates replaced by the page's components."""
+
+    def components(update: Update) -> dict[Any, Any]:
+        return {parts[name]: value for name, value in update.items()}
+
+    def once(*arguments: Any) -> dict[Any, Any]:
+        return components(handler(*arguments))
+
+    def streamed(*arguments: Any) -> Iterator[dict[Any, Any]]:
+        for update in handler(*arguments):
+            yield components(update)
+
+    return streamed if inspect.isgeneratorfunction(handler) else once
+
+
+def _endpoint(handlers: Handlers) -> None:
+    """`analyze`, for programs; its parts are not on the page."""
+    clip = gr.File(visible=False, label="clip", type="filepath")
+    speech = gr.Radio(SPEECH, value="auto", visible=False, label="speech")
+    subtitles = gr.File(visible=False, label="subtitles", type="filepath", file_types=[".srt", ".vtt"])
+    text = gr.Textbox(visible=False, label="text")
+    speaker = gr.Radio(SPEAKERS, value="largest", visible=False, label="speaker")
+    result = gr.JSON(visible=False, label="result")
+
+    def analyze(
+        clip: str, speech: str = "auto", subtitles: str | None = None, text: str = "", speaker: str = "largest"
+    ) -> Iterator[dict[str, Any]]:
+        """Read the emotions expressed in a clip, utterance by utterance, from face, voice and words.
+
+        Args:
+            clip: a video, a sound file or a picture.
+            speech: who hears the words: auto, whisper, pocketsphinx or none.
+            subtitles: an SRT or WebVTT file, used instead of hearing.
+            text: the words as typed, used before all else; one line for each utterance.
+            speaker: whose face is followed: largest, left or right.
+
+        Returns:
+            The result so far, at last the whole one, in the form that docs/json.md describes.
+        """
+        yield from handlers.analyze(clip, speech, subtitles, text, speaker)
+
+    gr.Button(visible=False).click(
+        analyze,
+        [clip, speech, subtitles, text, speaker],
+        result,
+        api_name="analyze",
+        concurrency_id="model",
+        concurrency_limit=AT_ONCE,
+        show_progress="hidden",
+    )
