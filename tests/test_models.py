@@ -270,7 +270,7 @@ def test_every_model_has_what_the_application_needs():
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known():
-    with pytest.raises(ValueError, match="Unknown model 'v3em'; known: .*v2em, v2em-compact"):
+    with pytest.raises(ValueError, match=r"Unknown model 'v3em'; known: .*v2em, v2em-compact"):
         create_model("v3em")
 
 

@@ -61,12 +61,14 @@ class InputConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> InputConfig:
         """The inverse of `dataclasses.asdict`, after a round through JSON. Raises ValueError for unknown fields."""
-        known = {field.name for field in fields(cls)}
-        if strangers := set(values) - known:
-            raise ValueError(f"Unknown input settings {sorted(strangers)}; known: {sorted(known)}.")
-        face = {key: tuple(v) if isinstance(v, list) else v for key, v in values.get("face", {}).items()}
-        rest = {key: value for key, value in values.items() if key not in ("face", "mel")}
-        return replace(cls(), face=FaceInput(**face), mel=MelInput(**values.get("mel", {})), **rest)
+        parts = {"face": (FaceInput, values.get("face", {})), "mel": (MelInput, values.get("mel", {}))}
+        for kind, settings in ((cls, values), *parts.values()):
+            known = {field.name for field in fields(kind)}
+            if strangers := set(settings) - known:
+                raise ValueError(f"Unknown input settings {sorted(strangers)}; known: {sorted(known)}.")
+        face = {key: tuple(v) if isinstance(v, list) else v for key, v in parts["face"][1].items()}
+        rest = {key: value for key, value in values.items() if key not in parts}
+        return replace(cls(), face=FaceInput(**face), mel=MelInput(**parts["mel"][1]), **rest)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ class SubwordTokenizer:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.encode_special_tokens = True  # a typed "[MASK]" is text like any other
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
