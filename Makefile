@@ -45,8 +45,8 @@ clean:
 $(BIN)/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "Python 3.11 or 3.12 is needed; name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
-		{ echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -f $@; \
+		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
 # The stamps are newer than the lists they were installed from; an interrupted installation leaves none.
 $(VENV)/.runtime: requirements.txt | $(BIN)/python
@@ -57,4 +57,4 @@ $(VENV)/.runtime: requirements.txt | $(BIN)/python
 $(VENV)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
 	@echo "Installing what the application and its tests need into $(VENV) (several GB, once) …"
 	@$(PIP) -r requirements-dev.txt
-	@touch $@
+	@touch $(VENV)/.runtime $@

@@ -222,8 +222,8 @@ def test_the_command_where_nothing_can_be_read(random_weights, tmp_path, capsys)
     assert capsys.readouterr().err == f"{tmp_path / 'no.tsv'}: No such file or directory.\n"
 
 
-def test_models_lists_what_is_here_and_what_could_be(random_weights, checkpoints, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+def test_models_lists_what_is_here_and_what_could_be(random_weights, checkpoints, capsys, monkeypatch):
+    monkeypatch.setattr("fv2es.cli.models.cached", lambda: iter(()))
     assert cli.main(["models", "--json"]) == 0
     models = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
     assert list(models) == ["random", "v2em", "v2em-compact"]
