@@ -1,6 +1,6 @@
-"""What comes out for a folder of labelled clips, one Markdown row each: `python benchmarks/clips.py INDEX.tsv`.
+"""What comes out for a folder of labelled clips, one Markdown row each: `python benchmarks/clips.py [INDEX.tsv]`.
 
-The index is tab-separated with the columns file, duration_s, speech_s, label, transcript (the last three may be empty),
+The index (by default that of the shared data) is tab-separated with the columns file, duration_s, speech_s, label, transcript (the last three may be empty),
 files relative to it. Printed: utterances with their spans, seconds of speech found and listed, faces, the words and
 where they came from, what is active on average, and the words of the index.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import time
 from pathlib import Path
 
@@ -23,9 +24,13 @@ COLUMNS = ("clip", "seconds", "label", "spans", "speech (listed)", "faces", "ave
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("index", type=Path)
+    data = Path(os.environ.get("FV2ES_DATA", "../shared/data"))
+    options.add_argument("index", type=Path, nargs="?", default=data / "video" / "index.tsv")
     options.add_argument("--speech", default="auto")
     args = options.parse_args()
+    if not args.index.is_file():
+        print("There is no index of clips here; name one, or the data folder with FV2ES_DATA.")
+        return
     reader, finder = load_reader(), FaceFinder()
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     with args.index.open(encoding="utf-8", newline="") as lines:
