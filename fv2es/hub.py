@@ -76,13 +76,18 @@ def open_checkpoint(name: str) -> Checkpoint:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         emotions = tuple(config["emotions"])
         thresholds = np.array([config["thresholds"][emotion] for emotion in emotions], np.float64)
+        if config["format"] != FORMAT or not isinstance(config["sha256"], str):
+            raise ValueError(f"needs format {FORMAT} and a SHA-256, got {config['format']} and {config['sha256']}")
         return Checkpoint(name, folder, config["architecture"], emotions, thresholds, config)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {name!r} has no {CONFIG} that can be read.") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint {name!r} has no usable {CONFIG} ({error}).") from error
 
 
 def load_model(checkpoint: Checkpoint) -> MultimodalModel:
     """The model with its weights, in eval mode and inference form. Raises CheckpointError."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from fv2es.models.blocks.repvgg import fold
@@ -94,11 +99,16 @@ def load_model(checkpoint: Checkpoint) -> MultimodalModel:
         raise CheckpointError(f"The checkpoint {checkpoint.name!r} has no {WEIGHTS}.")
     if sha256(weights) != checkpoint.sha256:
         raise CheckpointError(f"The weights of {checkpoint.name!r} are not those its config names (SHA-256 differs).")
-    model = create_model(checkpoint.architecture)
+    try:
+        model = create_model(checkpoint.architecture)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"The checkpoint {checkpoint.name!r} cannot be used: {error}") from error
+    if (checkpoint.emotions, checkpoint.config.get("readout")) != (model.emotions, model.readout):
+        raise CheckpointError(f"{checkpoint.name!r} and {checkpoint.architecture} differ in emotions or read-out.")
     try:
         model.inputs = InputConfig.from_dict(checkpoint.config["inputs"])
         model.load_state_dict(load_file(str(weights)))
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The weights of {checkpoint.name!r} do not fit {checkpoint.architecture}.") from error
     return fold(model.eval()).requires_grad_(False)
 
