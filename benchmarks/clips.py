@@ -1,8 +1,8 @@
 """What comes out for a folder of labelled clips, one Markdown row each: `python benchmarks/clips.py [INDEX.tsv]`.
 
-The index (by default that of the shared data) is tab-separated with the columns file, duration_s, speech_s, label, transcript (the last three may be empty),
-files relative to it. Printed: utterances with their spans, seconds of speech found and listed, faces, the words and
-where they came from, what is active on average, and the words of the index.
+The index (by default that of the shared data) is tab-separated with the columns file, duration_s, speech_s, label and
+transcript (the last three may be empty), files relative to it. Printed: utterances with their spans, seconds of speech
+found and listed, faces, the words and where they came from, what is active on average, and the words of the index.
 """
 
 from __future__ import annotations
