@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         rows = read_manifest(options.manifest, reader.emotions)
         if not rows:
             raise CommandError(f"{options.manifest} has no rows.")
+        progress.update(0, len(rows))
         result = evaluate(rows, reader, modalities, progress=lambda done: progress.update(done, len(rows)))
     finally:
         progress.close()

@@ -105,9 +105,12 @@ class Progress:
             self._bar = tqdm(desc="loading", unit=unit, file=stream, leave=False, dynamic_ncols=True, bar_format=layout)
 
     def update(self, done: float, whole: float | None = None) -> None:
-        """`done` of `whole`, both in the bar's unit; a whole that turns out too small grows, None is unknown."""
+        """`done` of `whole`, both in the bar's unit; a whole that turns out too small grows, None is unknown. The clock
+        starts at `done` = 0, when all is loaded."""
         if self._bar is not None:
             self._bar.set_description_str("", refresh=False)
+            if not done:
+                self._bar.reset()
             self._bar.n = round(done, 1)
             self._bar.total = None if whole is None else round(max(done, whole), 1)
             self._bar.refresh()
