@@ -16,7 +16,7 @@ import numpy as np
 
 from fv2es.limits import Limits
 from fv2es.media import Media
-from fv2es.modalities.faces import FaceFinder, FaceTrack, face_of_picture
+from fv2es.modalities.faces import FaceTrack, Finder, face_of_picture
 from fv2es.modalities.spectrogram import SECONDS_PER_PIECE, mel_spectrogram
 from fv2es.modalities.speech import Transcriber
 from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Span, Utterance
@@ -34,7 +34,7 @@ Seconds = dict[str, float]
 def extract(
     media: Media,
     *,
-    finder: FaceFinder,
+    finder: Finder,
     transcriber: Transcriber,
     speaker: str = "largest",
     limits: Limits | None = None,
@@ -62,7 +62,7 @@ def extract(
         yield from _face_only(media, track, watch, cancel)
 
 
-def extract_span(media: Media, span: Span | None, *, finder: FaceFinder, speaker: str = "largest") -> Utterance:
+def extract_span(media: Media, span: Span | None, *, finder: Finder, speaker: str = "largest") -> Utterance:
     """Face and voice of a given span (None = the whole file), as `extract` would take them; without words."""
     if media.is_picture:
         face = face_of_picture(next(event for event in media.read() if isinstance(event, Frame)), finder)
@@ -85,7 +85,7 @@ def extract_span(media: Media, span: Span | None, *, finder: FaceFinder, speaker
     return Utterance(span or whole, faces=faces, waveform=waveform, mel=mel_spectrogram(waveform))
 
 
-def _picture(media: Media, finder: FaceFinder, watch: _Stopwatch) -> Iterator[tuple[Utterance, Seconds]]:
+def _picture(media: Media, finder: Finder, watch: _Stopwatch) -> Iterator[tuple[Utterance, Seconds]]:
     with watch("decode"):
         frame = next(event for event in media.read() if isinstance(event, Frame))
     with watch("faces"):
