@@ -1,0 +1,174 @@
+"""Calibration on synthetic logits whose true scale, thresholds and worth are known."""
+
+import numpy as np
+import pytest
+
+from fv2es.results import probabilities
+from fv2es.training.calibration import (
+    Scored,
+    align,
+    best_f1,
+    calibrate,
+    decide,
+    fit_fusion,
+    platt,
+    pseudo_utterances,
+)
+
+E = 6
+
+
+def even(logits: np.ndarray, truth: np.ndarray) -> Scored:
+    return Scored(logits, truth, np.full(len(logits), 1 / len(logits)))
+
+
+def single(seed: int, n: int = 2000, noise: float = 1.0, shares=None) -> Scored:
+    """One label or neutral for each row; the logit of the right emotion is 3 higher, all with noise."""
+    rng = np.random.default_rng(seed)
+    label = rng.choice(E + 1, n, p=shares)
+    truth = label[:, None] == np.arange(E)
+    return even(3.0 * truth - 2 + noise * rng.standard_normal((n, E)), truth)
+
+
+def log_loss(part: Scored, logits: np.ndarray) -> float:
+    signs = np.where(part.truth, 1, -1)
+    return float((part.weight[:, None] * np.logaddexp(0, -signs * logits)).sum())
+
+
+def weighted_f1(part: Scored, thresholds: np.ndarray) -> np.ndarray:
+    guess, weight = part.logits >= thresholds, part.weight[:, None]
+    return 2 * (weight * (guess & part.truth)).sum(0) / (weight * guess + weight * part.truth).sum(0)
+
+
+def accuracy(part: Scored, shifts: np.ndarray, thresholds: np.ndarray) -> float:
+    return float((decide(part.logits + shifts, thresholds) == part.label).mean())
+
+
+def macro_recall(part: Scored, shifts: np.ndarray, thresholds: np.ndarray) -> float:
+    right = decide(part.logits + shifts, thresholds) == part.label
+    return float(np.mean([right[part.label == one].mean() for one in range(E + 1)]))
+
+
+def test_labels():
+    truth = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 0], [1, 0, 0]], bool)
+    assert even(np.zeros((4, 3)), truth).label.tolist() == [1, 3, -1, 0]
+
+
+def test_platt_finds_the_scale_the_labels_were_drawn_with():
+    rng = np.random.default_rng(0)
+    true_slope, true_bias = 0.4, np.array([-1.0, -0.5, 0.0, 0.3, 0.6, 1.0])
+    logits = 3 * rng.standard_normal((20_000, E))
+    part = even(logits, rng.random((20_000, E)) < probabilities(true_slope * logits + true_bias))
+    slope, bias = platt(part)
+    assert slope == pytest.approx(true_slope, abs=0.02)
+    np.testing.assert_allclose(bias, true_bias, atol=0.06)
+    assert log_loss(part, slope * logits + bias) < log_loss(part, logits) - 0.1
+
+
+def test_platt_listens_to_the_weights():
+    """Two groups with different bases rates: the one that carries the weight decides."""
+    rng = np.random.default_rng(1)
+    truth = np.concatenate([rng.random((500, E)) < 0.1, rng.random((500, E)) < 0.9])
+    logits = rng.standard_normal((1000, E))
+    first = np.where(np.arange(1000) < 500, 1 / 500, 0)
+    _, rare = platt(Scored(logits, truth, first))
+    _, common = platt(Scored(logits, truth, first[::-1]))
+    np.testing.assert_allclose(probabilities(rare), 0.1, atol=0.04)
+    np.testing.assert_allclose(probabilities(common), 0.9, atol=0.04)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_best_f1_is_near_the_best_of_all_thresholds(seed):
+    part = single(seed)
+    best = np.max([weighted_f1(part, np.full(E, t)) for t in np.linspace(-5, 4, 400)], axis=0)
+    found = weighted_f1(part, best_f1(part))
+    assert (found >= best - 0.02).all()
+    assert (found > weighted_f1(part, np.full(E, -2.0)) + 0.1).all()
+
+
+def test_best_f1_follows_the_logits():
+    part = single(2)
+    moved = even(part.logits + 0.5, part.truth)
+    np.testing.assert_allclose(best_f1(moved), best_f1(part) + 0.5, atol=1e-9)
+
+
+@pytest.mark.parametrize(("goal", "score"), [("accuracy", accuracy), ("macro_recall", macro_recall)])
+def test_align_improves_its_goal(goal, score):
+    part = single(3, shares=[0.05, 0.05, 0.1, 0.2, 0.1, 0.1, 0.4])
+    skewed = even(part.logits + np.array([1.5, -1, 0.8, 0, -0.5, 2]), part.truth)
+    thresholds = np.full(E, -1.0)
+    shifts = align(skewed, thresholds, goal, pull=0.0)
+    start = thresholds - best_f1(skewed) if goal == "macro_recall" else np.zeros(E)
+    assert score(skewed, shifts, thresholds) > score(skewed, np.zeros(E), thresholds) + 0.05
+    assert score(skewed, shifts, thresholds) >= score(skewed, start, thresholds) - 0.01
+
+
+def test_align_for_f1_puts_the_best_threshold_on_the_common_one():
+    part, thresholds = single(4), np.linspace(-1, 0.5, E)
+    shifts = align(part, thresholds, "f1", pull=0.0)
+    shifted = even(part.logits + shifts, part.truth)
+    np.testing.assert_allclose(weighted_f1(shifted, thresholds), weighted_f1(part, best_f1(part)), atol=1e-9)
+
+
+def test_pull_holds_the_shifts_near_their_start():
+    part, thresholds = single(5, noise=2.0), np.full(E, -0.5)
+    free = align(part, thresholds, "accuracy", pull=0.0)
+    held = align(part, thresholds, "accuracy", pull=10.0)
+    assert np.abs(held).max() < 0.1 < np.abs(free).max()
+
+
+def test_decide_takes_the_emotion_furthest_above_its_threshold():
+    thresholds = np.array([0.0, -2.0, 0.0])
+    logits = np.array([[0.5, 0.4, -3], [-1, -3, -1], [-1, -1.9, -1], [0.0, -5, -5], [3, -5, 3.1]])
+    # 1: .622 − .5 = .122 against .599 − .119 = .479; 4: exactly at the threshold counts
+    assert decide(logits, thresholds).tolist() == [1, 3, 1, 0, 2]
+
+
+def test_calibrated_modalities_share_one_threshold():
+    parts = {"one": single(6), "other": single(7)}
+    parts["other"] = even(5 * parts["other"].logits + 4, parts["other"].truth)  # another scale, another zero
+    found = calibrate(parts, {"one": "f1", "other": "f1"}, {"one": 0.0, "other": 0.0})
+    assert found.scale.shape == found.bias.shape == (2, E)
+    assert found.thresholds.shape == (E,)
+    assert found.scale[0, 0] / found.scale[1, 0] == pytest.approx(5, rel=0.15)
+    ready = [
+        even(scale * part.logits + bias, part.truth)
+        for scale, bias, part in zip(found.scale, found.bias, parts.values(), strict=True)
+    ]
+    for part in ready:
+        assert (weighted_f1(part, found.thresholds) >= weighted_f1(part, best_f1(part)) - 0.01).all()
+    skewed = weighted_f1(parts["other"], np.zeros(E)).mean()
+    assert weighted_f1(ready[1], found.thresholds).mean() > skewed + 0.05
+
+
+def test_pseudo_utterances_are_of_like_label():
+    parts = {"one": single(8, n=300), "other": single(9, n=200)}
+    logits, labels = pseudo_utterances(parts, 700, seed=1)
+    assert logits.shape == (700, 2, E)
+    assert np.bincount(labels).tolist() == [100] * (E + 1)
+    for column, part in enumerate(parts.values()):
+        for row in range(0, 700, 50):
+            source = np.flatnonzero((part.logits == logits[row, column]).all(1))
+            assert part.label[source[0]] == labels[row]
+    again, same = pseudo_utterances(parts, 700, seed=1)
+    np.testing.assert_array_equal(again, logits)
+    np.testing.assert_array_equal(same, labels)
+    assert (pseudo_utterances(parts, 700, seed=2)[1] != labels).any()
+
+
+def test_fusion_weights_sum_to_one_and_follow_what_is_worth_more():
+    parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "noise": single(12, noise=8.0)}
+    logits, labels = pseudo_utterances(parts, 2100)
+    weights = fit_fusion(logits, labels, np.full(E, -0.5))
+    assert weights.sum() == pytest.approx(1)
+    assert (weights >= 0.1 - 1e-9).all()
+    assert weights[0] > weights[1] > weights[2]
+    assert weights[2] == pytest.approx(0.1, abs=0.02)
+
+
+def test_fusion_of_equals_is_even():
+    rng = np.random.default_rng(13)
+    labels = rng.integers(0, E + 1, 3000)
+    truth = labels[:, None, None] == np.arange(E)
+    logits = 2.0 * truth - 1 + rng.standard_normal((3000, 3, E))
+    np.testing.assert_allclose(fit_fusion(logits, labels, np.zeros(E)), 1 / 3, atol=0.03)
