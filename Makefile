@@ -34,7 +34,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format $(TARGETS)
 
 bench: $(VENV)/.runtime
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for name in $(basename $(notdir $(wildcard benchmarks/*.py))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 train: $(VENV)/.runtime
 	$(BIN)/python -m fv2es train all $(ARGS)

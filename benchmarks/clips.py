@@ -1,4 +1,4 @@
-"""What comes out for a folder of labelled clips, one Markdown row each: `python benchmarks/clips.py [INDEX.tsv]`.
+"""What comes out for a folder of labelled clips, one Markdown row each: `python -m benchmarks.clips [INDEX.tsv]`.
 
 The index (by default that of the shared data) is tab-separated with the columns file, duration_s, speech_s, label and
 transcript (the last three may be empty), files relative to it. Printed: utterances with their spans, seconds of speech

@@ -1,4 +1,4 @@
-"""Seconds to the first result and real-time factor of a clip, models warm: `python benchmarks/first_result.py`.
+"""Seconds to the first result and real-time factor of a clip, models warm: `python -m benchmarks.first_result`.
 
 The clip is given with `--clip`, or made: the example clips one behind the other until `--seconds` are full, at
 `--height` lines. Each repeat runs the whole way, file to averaged result; the median and the range are printed.
