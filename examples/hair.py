@@ -24,7 +24,7 @@ def behind(canvas: Canvas, who: Character, strands: Array) -> None:
     end = _ends(x, who, strands, 0.0)
     cover = part.inside(np.minimum(width - side, y - end), 0.02)
     grain = look_up(strands, 1.1 * x + 0.06 * np.sin(3 * y), 0.06 * y)
-    mix(part.image, linear(who.hair) * (0.30 + 0.16 * grain)[..., None], cover)
+    mix(part.image, linear(who.hair) * (0.26 + 0.14 * grain)[..., None], cover)
 
 
 def over(canvas: Canvas, who: Character, strands: Array) -> None:
@@ -40,8 +40,8 @@ def over(canvas: Canvas, who: Character, strands: Array) -> None:
     gloss = (
         np.exp(-(((crown - 0.78 - 0.02 * grain) / 0.09) ** 2)) * step(0.2, 0.9, y) * np.exp(-(((x + 0.3) / 0.5) ** 2))
     )
-    light = 0.62 + 0.20 * grain - 0.18 * x - 0.45 * step(0.8, 1.02, crown) + 0.12 * step(0.3, 1.0, y)
-    colour = linear(who.hair) * np.clip(light, 0.08, 2)[..., None]
+    light = 0.62 + 0.20 * grain - 0.13 * x - 0.30 * step(0.8, 1.02, crown) + 0.12 * step(0.3, 1.0, y)
+    colour = linear(who.hair) * np.clip(light, 0.12, 2)[..., None]
     colour += (gloss * (0.55 + 0.5 * grain))[..., None] * (0.35 * linear(who.hair) + 0.05)
     mix(part.image, colour, cover)
 

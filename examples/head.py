@@ -161,7 +161,7 @@ class Head:
         part = canvas.window(-0.95, 0.95, -1.35, 1.35)
         x, y, side, who = part.x, part.y, np.abs(part.x), self.character
         outline = self._half_width(y, face.jaw_open)
-        cover = part.inside(np.minimum(outline - side, 1.19 - y), 0.01)
+        cover = part.inside(outline - side - 0.012, 0.01)
         light, gleam = self._light(self._height(x, y, face), part.pixel)
         skin = self._skin(x, y, side, face)
         shade = 1 - 0.30 * bump(side, y, (0.30, 0.13), (0.17, 0.09)) - 0.16 * bump(x, y, (0, -0.40), (0.14, 0.05))
