@@ -44,13 +44,13 @@ def build_demo(analyse: Analyse | None = None, limits: Limits | None = None, exa
     handlers = Handlers(analyse or shared_analyse(limits or Limits.from_environment()))
     with gr.Blocks(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
         parts: Parts = {"session": gr.State(Session(), time_to_live=KEEP, delete_callback=Session.end)}
-        gr.HTML(HEAD)
+        _html(HEAD)
         with gr.Row(elem_classes="fv-page"):
             with gr.Column(scale=4, min_width=300, elem_classes="fv-left"):
                 parts |= _left(examples)
             with gr.Column(scale=7, min_width=300, elem_classes="fv-right"):
                 parts |= _right()
-        gr.HTML(ABOUT)
+        _html(ABOUT)
         _wire(parts, handlers, {path.name for path in examples.glob("*.srt")})
         _endpoint(handlers)
     return demo
@@ -62,48 +62,60 @@ def shared_analyse(limits: Limits) -> Analyse:
 
 
 def _left(examples: Path) -> Parts:
-    """The clip and how to read it."""
+    """The clip and how to read it; below, the average over all of it."""
+    subtitles = gr.File(label="Subtitles instead", file_types=[".srt", ".vtt"], height=110, render=False)
     parts: Parts = {
         "clip": gr.Video(
-            label="Clip", sources=["upload", "webcam"], include_audio=True, height=300, elem_id="clip", buttons=[]
-        )
+            label="Clip", show_label=False, sources=["upload", "webcam"], include_audio=True, buttons=[], elem_id="clip"
+        ),
+        "subtitles": subtitles,
     }
     with gr.Row(elem_classes="fv-buttons"):
         parts["submit"] = gr.Button("Submit", variant="primary", min_width=90, elem_id="submit")
         parts["stop"] = gr.Button("Stop", interactive=False, min_width=70, elem_id="stop")
         parts["clear"] = gr.Button("Clear", min_width=70, elem_id="clear")
+    _examples(examples, parts["clip"], subtitles)
     with gr.Accordion("Options", open=False, elem_classes="fv-options"):
         parts["speech"] = gr.Radio(SPEECH, value="auto", label="Who hears the words")
-        parts["subtitles"] = gr.File(label="Subtitles instead (.srt, .vtt)", file_types=[".srt", ".vtt"], height=100)
-        parts["text"] = gr.Textbox(label="Or type the words", info="One line for each utterance.", lines=2)
-        parts["speaker"] = gr.Radio(SPEAKERS, value="largest", label="Whose face")
-    clips = [path for path in sorted(examples.glob("*.mp4"))]
+        subtitles.render()
+        parts["text"] = gr.Textbox("", label="Or the words as typed", info="One line for each utterance.", lines=2)
+        parts["speaker"] = gr.Radio(SPEAKERS, value="largest", label="Whose face is followed")
+    parts["summary"] = _html(elem_id="summary")
+    return parts
+
+
+def _examples(folder: Path, clip: gr.Video, subtitles: gr.File) -> None:
+    """A button for each clip of the folder; it brings its subtitles along."""
+    clips = sorted(folder.glob("*.mp4"))
+    captions = [path.with_suffix(".srt") for path in clips]
     if clips:
-        captions = [path.with_suffix(".srt") for path in clips]
         gr.Examples(
-            [[str(clip), str(words) if words.is_file() else None] for clip, words in zip(clips, captions, strict=True)],
-            inputs=[parts["clip"], parts["subtitles"]],
+            [[str(one), str(words) if words.is_file() else None] for one, words in zip(clips, captions, strict=True)],
+            inputs=[clip, subtitles],
             example_labels=[path.stem.replace("_", " ").capitalize() for path in clips],
             label="Examples, with their subtitles",
             cache_examples=False,
             api_visibility="private",
         )
-    return parts
 
 
 def _right() -> Parts:
-    """What comes out."""
-    parts: Parts = {"status": gr.HTML(EMPTY), "notices": gr.HTML()}
-    with gr.Column(visible=False, elem_classes="fv-results") as results:
+    """What comes out of each utterance."""
+    parts: Parts = {"status": _html(EMPTY), "notices": _html()}
+    with gr.Column(visible=False, elem_classes="fv-results") as parts["results"]:
         parts["choice"] = gr.Radio([], label="Utterances", elem_id="utterances", elem_classes="fv-choice")
         for name, view in VIEWS.items():
             if view.folded:
                 with gr.Accordion(view.title, open=False, elem_id=f"{name}-fold") as parts[f"{name}-fold"]:
-                    parts[name] = gr.HTML(elem_id=name)
+                    parts[name] = _html(elem_id=name)
             else:
-                parts[name] = gr.HTML(elem_id=name, elem_classes="fv-card")
-        parts["summary"] = gr.HTML(elem_id="summary", elem_classes="fv-card")
-    return parts | {"results": results}
+                parts[name] = _html(elem_id=name)
+    return parts
+
+
+def _html(value: str = "", **options: Any) -> gr.HTML:
+    """Markup of ours, styled by `style.css` alone."""
+    return gr.HTML(value, apply_default_css=False, js_on_load=None, **options)
 
 
 def _wire(parts: Parts, handlers: Handlers, captions: set[str]) -> None:
@@ -129,12 +141,18 @@ def _wire(parts: Parts, handlers: Handlers, captions: set[str]) -> None:
             fold.expand(named(parts, partial(handlers.open, name=name)), session, page, **at_once)
             fold.collapse(partial(handlers.fold, name=name), session, None, **at_once)
 
-    def forget_captions(subtitles: str | None) -> Any:
-        """A visitor's own clip has not the words of an example."""
+    forget = forgets(captions)
+    for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
+        event(forget, parts["subtitles"], parts["subtitles"], **at_once)
+
+
+def forgets(captions: set[str]) -> Callable[[str | None], Any]:
+    """A visitor's own clip has not the words of an example: drops subtitles named like one of `captions`."""
+
+    def forget(subtitles: str | None) -> Any:
         return None if subtitles and Path(subtitles).name in captions else gr.skip()
 
-    for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
-        event(forget_captions, parts["subtitles"], parts["subtitles"], **at_once)
+    return forget
 
 
 def named(parts: Parts, handler: Callable[..., Any]) -> Callable[..., Any]:
@@ -158,7 +176,7 @@ def _endpoint(handlers: Handlers) -> None:
     clip = gr.File(visible=False, label="clip", type="filepath")
     speech = gr.Radio(SPEECH, value="auto", visible=False, label="speech")
     subtitles = gr.File(visible=False, label="subtitles", type="filepath", file_types=[".srt", ".vtt"])
-    text = gr.Textbox(visible=False, label="text")
+    text = gr.Textbox("", visible=False, label="text")
     speaker = gr.Radio(SPEAKERS, value="largest", visible=False, label="speaker")
     result = gr.JSON(visible=False, label="result")
 

@@ -35,6 +35,7 @@ def theme() -> gr.themes.Base:
         block_border_width="1px",
         block_border_color="*neutral_200",
         block_border_color_dark="*neutral_800",
+        block_radius="12px",
         block_shadow="none",
         block_shadow_dark="none",
         block_label_background_fill="transparent",

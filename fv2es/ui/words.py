@@ -35,8 +35,9 @@ HEAD = f"""
 
 ABOUT = """
 <footer class="fv-about">
- <p>After Wei, Huang and Zhang, <a href="https://arxiv.org/abs/2209.10170">FV2ES</a> (2022), and Dai, Cahyawijaya, Liu and
- Fung, <a href="https://arxiv.org/abs/2103.09666">FE2E</a> (2021). The model that runs here is a small one, trained on
- faces, voices and texts apart; its card says on what and how well. Programs call the endpoint <code>analyze</code>.</p>
+ <p>After Wei, Huang and Zhang, <a href="https://arxiv.org/abs/2209.10170">FV2ES</a> (2022), and Dai, Cahyawijaya, Liu
+ and Fung, <a href="https://arxiv.org/abs/2103.09666">FE2E</a> (2021). The model that runs here is a small one, trained
+ on faces, voices and texts apart; its card says on what and how well. Programs call the endpoint <code>analyze</code>.
+ </p>
 </footer>
 """

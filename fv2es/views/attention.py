@@ -48,7 +48,8 @@ def attention_card(reading: Reading) -> str:
         '<span>less</span><i class="fv-scale" aria-hidden="true"></i><span>more than evenly</span></p>'
         f'<div class="fv-maps">{panels}</div>'
         "<p>Every cell shows how much attention it receives from its block, averaged over the pieces of the utterance, "
-        "layers and heads. The 128 mel bands are folded into four channels of 32, so a row stands for four bands.</p></div>"
+        "layers and heads. The 128 mel bands are folded into four channels of 32, so a row stands for four bands."
+        "</p></div>"
     )
 
 

@@ -32,9 +32,8 @@ def summary_chart(summary: Summary, complete: bool = True) -> str:
     count = "one utterance" if summary.utterances == 1 else f"{summary.utterances} utterances"
     title = f"{'Average' if complete else 'Average so far'} <small>{count}</small>"
     legend = (
-        '<p class="fv-legend"><span class="fv-key fv-thick"></span>plain mean'
-        '<span class="fv-key fv-thin"></span>weighted by duration'
-        '<span class="fv-key fv-dots"></span>threshold</p>'
+        '<p class="fv-legend"><span><i class="fv-thick"></i>plain mean</span>'
+        '<span><i class="fv-thin"></i>weighted by duration</span><span><i class="fv-dots"></i>threshold</span></p>'
     )
     rows = _rows(summary.emotions, summary.average, summary.thresholds, summary.duration_weighted)
     text = f"On average over {count}: {sentence(summary.emotions, summary.average, summary.active)}"
@@ -67,7 +66,7 @@ def headline(active: Iterable[str]) -> str:
 def _figure(title: str, words: str, rows: str, text: str, legend: str = "") -> str:
     axis = "".join(f"<span>{mark}</span>" for mark in ("0", ".25", ".5", ".75", "1"))
     return (
-        f'<figure class="fv-chart"><header><h3>{title}</h3><p class="fv-words">{words}</p></header>'
+        f'<figure class="fv-card fv-chart"><header><h3>{title}</h3><p class="fv-words">{words}</p></header>'
         f'<ul class="fv-bars" role="list">{rows}</ul>'
         f'<div class="fv-axis" aria-hidden="true"><div>{axis}</div></div>'
         f"{legend}<figcaption>{escape(text[0].upper() + text[1:])}</figcaption></figure>"
@@ -90,7 +89,8 @@ def _row(name: str, value: float, threshold: float, thin: float | None) -> str:
         f'<li class="fv-bar{" fv-on" if active else ""}" style="--colour:{COLOURS[name]}" '
         f'title="{escape(name)} {_figures(value)}, threshold {threshold:.2f}">'
         f'<span class="fv-name">{escape(name)}</span>'
-        f'<span class="fv-track" aria-hidden="true"><span class="fv-fill" style="--value:{_share(value)}"></span>{second}'
+        '<span class="fv-track" aria-hidden="true">'
+        f'<span class="fv-fill" style="--value:{_share(value)}"></span>{second}'
         f'<span class="fv-threshold" style="--value:{_share(threshold)}"></span></span>'
         f'<span class="fv-value">{_figures(value)}{aside}</span><span class="fv-spoken">{spoken}</span></li>'
     )

@@ -24,7 +24,7 @@ INK = "#010203"
 
 _DRAWING = threading.Lock()  # Matplotlib is not thread-safe, and its settings are the process's
 _STYLE = re.compile(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
-_FONT = re.compile(r"font: (?:[a-z0-9]+ )*?([\d.]+)px [^;\"]*")
+_FAMILY = re.compile(r"font-family: [^;\"]*;? ?")
 
 
 def escape(text: str) -> str:
@@ -75,6 +75,6 @@ def drawing(figure: Figure, label: str) -> str:
         figure.savefig(stream, format="svg", dpi=FIGURE_DPI, transparent=True, metadata={"Date": None})
     svg = stream.getvalue()
     svg = _STYLE.sub("", svg[svg.index("<svg") :]).replace(INK, "currentColor")
-    svg = _FONT.sub(r"font-size: \1px", svg)
+    svg = _FAMILY.sub("", svg)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
     return svg.replace("<svg", f'<svg class="fv-drawing" role="img" aria-label="{escape(label)}"', 1)

@@ -1,0 +1,347 @@
+"""What the page does, with readings that no model made: streaming, Stop, Clear, sentences, the endpoint."""
+
+import json
+import threading
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from made_up import THRESHOLDS, made_up_reading
+
+from fv2es.emotions import MOSEI
+from fv2es.hub import CheckpointError
+from fv2es.media import MediaError
+from fv2es.modalities.speech import SpeechError
+from fv2es.results import analysis_json, reading_json, summarise
+from fv2es.ui import build_demo, launch_options
+from fv2es.ui.handlers import NO_CLIP, Handlers
+from fv2es.ui.page import forgets
+from fv2es.ui.session import Session
+from fv2es.views import VIEWS
+from fv2es.views.notices import EMPTY
+
+OPTIONS = ("auto", None, None, "largest")
+CHECKPOINT = SimpleNamespace(name="made-up", sha256="0" * 64, config={"commit": "abc"})
+READER = SimpleNamespace(name="made-up", emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=CHECKPOINT)
+
+
+class MadeUp:
+    """Stands where `pipeline.analyse` stands; remembers what it was asked for and whether it was closed."""
+
+    def __init__(self, readings=3, notes=(), before=None, error=None):
+        self.readings, self.notes, self.before, self.error = readings, list(notes), before, error
+        self.asked, self.closed, self.given = [], 0, 0
+
+    def __call__(self, path, cancel=None, **options):
+        self.asked.append({"path": path, **options})
+        if self.before:
+            raise self.before
+        return _Analysis(self, cancel or threading.Event())
+
+
+class _Analysis:
+    reader, duration, expected = READER, 9.0, 9.0
+
+    def __init__(self, maker, cancel):
+        self.maker, self.cancel, self.notes = maker, cancel, maker.notes
+
+    def __iter__(self):
+        for index in range(self.maker.readings):
+            if self.cancel.is_set():
+                return
+            self.maker.given += 1
+            yield made_up_reading(index, 3.0 * index, 3.0 * index + 2)
+        if self.maker.error:
+            raise self.maker.error
+
+    def close(self):
+        self.maker.closed += 1
+
+
+def start(analyse: MadeUp, session: Session | None = None, *options):
+    """Handlers, and what `begin` and `read` give."""
+    handlers, session = Handlers(analyse), session or Session()
+    begun = handlers.begin(session, "clip.mp4", *(options or OPTIONS))
+    return handlers, session, begun, handlers.read(session)
+
+
+def page_after(updates) -> dict:
+    """What the page shows after all of them."""
+    page = {}
+    for update in updates:
+        page |= update
+    return page
+
+
+def test_it_answers_at_once_and_shows_the_first_utterance_before_the_second_is_read():
+    analyse = MadeUp(3)
+    _, _, begun, updates = start(analyse)
+    assert not begun["submit"].interactive
+    assert begun["stop"].interactive
+    assert "Reading the clip…" in next(updates)["status"]
+    assert analyse.asked == []
+    first = next(updates)
+    assert "Utterance 1 " in first["emotions"]
+    assert "Average so far" in first["summary"]
+    assert first["results"]["visible"] if isinstance(first["results"], dict) else first["results"].visible
+    assert analyse.given == 1
+    page = page_after(updates)
+    assert "Utterance 3 " in page["emotions"]
+    assert "On average over 3 utterances" in page["summary"]
+    assert "so far" not in page["summary"]
+    assert [index for _, index in page["choice"].choices] == [0, 1, 2]
+    assert page["choice"].value == 2
+    assert "Done: 3 utterances" in page["status"]
+    assert page["submit"].interactive
+    assert not page["stop"].interactive
+    assert analyse.closed == 1
+
+
+def test_options_reach_the_pipeline():
+    analyse = MadeUp(0)
+    *_, updates = start(analyse, None, "none", "words.srt", "  ", "left")
+    page_after(updates)
+    (asked,) = analyse.asked
+    assert asked["path"] == "clip.mp4"
+    assert str(asked["speech"]) == "words.srt"
+    assert not isinstance(asked["speech"], str), "a file, whatever its name"
+    assert asked["text"] is None
+    assert asked["speaker"] == "left"
+
+
+def test_without_a_clip_nothing_is_begun():
+    handlers, session = Handlers(MadeUp()), Session()
+    page = handlers.begin(session, None, *OPTIONS)
+    assert NO_CLIP in page["notices"]
+    assert session.run is None
+    assert list(handlers.read(session)) == []
+
+
+def test_stop_keeps_what_is_there():
+    analyse = MadeUp(3)
+    handlers, session, _, updates = start(analyse)
+    next(update for update in updates if "emotions" in update)
+    page = handlers.stop(session)
+    assert page["status"].count("Stopped after one utterance.") == 1
+    assert "On average over one utterance" in page["summary"]
+    assert not {"emotions", "inputs", "choice", "results"} & page.keys(), "what is shown stays"
+    assert page["submit"].interactive
+    rest = list(updates)
+    assert analyse.given == 1
+    assert analyse.closed == 1
+    assert not any("status" in update for update in rest)
+    assert "Utterance 1 " in handlers.choose(session, 0)["emotions"]
+
+
+def test_stop_while_waiting_means_that_nothing_is_read():
+    analyse = MadeUp()
+    handlers, session, _, updates = start(analyse)
+    assert "before anything was read" in handlers.stop(session)["status"]
+    assert list(updates) == []
+    assert analyse.asked == []
+
+
+def test_clear_empties_and_ends():
+    analyse = MadeUp(3)
+    handlers, session, _, updates = start(analyse)
+    next(update for update in updates if "emotions" in update)
+    page = handlers.clear(session)
+    assert page["status"] == EMPTY
+    assert page["summary"] == page["notices"] == "" == "".join(page[name] for name in VIEWS)
+    assert page["choice"].choices == []
+    assert not page["results"].visible
+    assert [update for update in updates if "inputs" not in update] == []
+    assert analyse.given == 1
+    assert analyse.closed == 1
+    assert handlers.choose(session, 0) == {}
+
+
+def test_a_closed_tab_ends_the_work():
+    analyse = MadeUp(3)
+    *_, updates = start(analyse)
+    next(update for update in updates if "emotions" in update)
+    updates.close()
+    assert analyse.closed == 1
+
+
+def test_a_new_clip_ends_the_old_one():
+    handlers, session, _, updates = start(MadeUp(3))
+    next(update for update in updates if "emotions" in update)
+    old = session.run
+    handlers.begin(session, "other.mp4", *OPTIONS)
+    assert old.cancel.is_set()
+    assert not session.run.cancel.is_set()
+
+
+@pytest.mark.parametrize("error", [MediaError, SpeechError, CheckpointError])
+def test_errors_become_sentences(error):
+    page = page_after(start(MadeUp(before=error("This file is <empty>.")))[3])
+    assert "This file is &lt;empty&gt;." in page["notices"]
+    assert 'role="alert"' in page["notices"]
+    assert page["submit"].interactive
+
+
+def test_an_error_in_the_middle_keeps_what_was_read():
+    page = page_after(start(MadeUp(2, error=MediaError("The rest is damaged.")))[3])
+    assert "The rest is damaged." in page["notices"]
+    assert "On average over 2 utterances" in page["summary"]
+    assert "Utterance 2 " in page["emotions"]
+
+
+def test_unknown_errors_are_logged_and_not_shown(caplog):
+    page = page_after(start(MadeUp(before=OSError("/secret/path")))[3])
+    assert "secret" not in page["notices"]
+    assert "Something went wrong" in page["notices"]
+    assert "/secret/path" in caplog.text
+    number = page["notices"].split("noted as ")[1][:8]
+    assert number in caplog.text
+
+
+def test_no_speech_and_no_face_are_results():
+    page = page_after(start(MadeUp(0, notes=["Neither speech nor a face was found."]))[3])
+    assert "Neither speech nor a face was found." in page["notices"]
+    assert 'role="alert"' not in page["notices"]
+    assert "there is no utterance in it" in page["status"]
+
+
+def test_a_chosen_utterance_stays_while_others_arrive():
+    handlers, session, _, updates = start(MadeUp(3))
+    next(update for update in updates if "inputs" in update)
+    page = handlers.choose(session, 0)
+    assert "Utterance 1 " in page["emotions"]
+    assert "I got the job!" in page["inputs"]
+    rest = page_after(updates)
+    assert not {"emotions", "inputs", "attention"} & rest.keys()
+    assert rest["choice"].value == 0
+    assert len(rest["choice"].choices) == 3
+    assert "Utterance 3 " in handlers.choose(session, 2)["emotions"]
+
+
+@pytest.mark.parametrize("index", [None, -1, 3])
+def test_choosing_what_is_not_there_changes_nothing(index):
+    handlers, session, _, updates = start(MadeUp(3))
+    page_after(updates)
+    assert handlers.choose(session, index) == {}
+
+
+def test_folded_panels_are_drawn_when_they_are_opened():
+    handlers, session, _, updates = start(MadeUp(1))
+    assert page_after(updates)["attention"] == ""
+    assert "Level 1" in handlers.open(session, name="attention")["attention"]
+    assert "Level 1" in handlers.choose(session, 0)["attention"]
+    handlers.fold(session, name="attention")
+    assert handlers.choose(session, 0)["attention"] == ""
+    assert Handlers(MadeUp()).open(Session(), name="attention") == {}
+
+
+def test_visitors_share_nothing():
+    analyse = MadeUp(2)
+    handlers, one, other = Handlers(analyse), Session(), Session()
+    for session, clip in ((one, "one.mp4"), (other, "other.mp4")):
+        handlers.begin(session, clip, *OPTIONS)
+    first, second = handlers.read(one), handlers.read(other)
+    next(update for update in first if "emotions" in update)
+    handlers.stop(one)
+    assert "Done: 2 utterances" in page_after(second)["status"]
+    assert len(one.run.readings) == 1
+
+
+def test_a_clip_of_ones_own_has_not_the_words_of_an_example():
+    forget = forgets({"good_news.srt"})
+    assert forget("/tmp/good_news.srt") is None
+    assert forget("/tmp/mine.srt") == gr.skip()
+    assert forget(None) == gr.skip()
+
+
+def expected_document(readings: int, name: str) -> dict:
+    made = [made_up_reading(index, 3.0 * index, 3.0 * index + 2) for index in range(readings)]
+    return analysis_json(
+        file=name,
+        duration=9.0,
+        model="made-up",
+        checkpoint={"name": "made-up", "sha256": "0" * 64, "commit": "abc"},
+        summary=summarise(made, MOSEI, THRESHOLDS),
+        utterances=[reading_json(one) for one in made],
+        notes=["A note."],
+    )
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The page on a port of this machine, with a stub, and a client of it."""
+    from gradio_client import Client
+
+    analyse = MadeUp(2, notes=["A note."])
+    demo = build_demo(analyse, examples=tmp_path_factory.mktemp("none"))
+    demo.queue(max_size=5).launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    client = Client(demo.local_url, verbose=False)
+    yield analyse, client
+    client.close()
+    demo.close()
+
+
+def test_the_endpoint_gives_the_documented_json_bit_by_bit(served, tmp_path):
+    from gradio_client import handle_file
+
+    analyse, client = served
+    clip = tmp_path / "talk.mp4"
+    clip.write_bytes(b"a clip")
+    job = client.submit(handle_file(clip), "none", speaker="right", api_name="/analyze")
+    assert job.result() == expected_document(2, "talk.mp4")
+    assert [len(one["utterances"]) for one in job.outputs()] == [1, 2, 2]
+    assert job.outputs()[0] == expected_document(1, "talk.mp4")
+    assert analyse.asked[-1]["speech"] == "none"
+    assert analyse.asked[-1]["speaker"] == "right"
+    json.dumps(job.result(), allow_nan=False)
+
+
+def test_the_endpoint_is_the_only_public_one(served):
+    (name, described), *others = served[1].view_api(return_format="dict")["named_endpoints"].items()
+    assert name == "/analyze"
+    assert others == []
+    assert [one["parameter_name"] for one in described["parameters"]] == [
+        "clip", "speech", "subtitles", "text", "speaker",
+    ]  # fmt: skip
+    assert not served[1].view_api(return_format="dict")["unnamed_endpoints"]
+
+
+@pytest.mark.parametrize("speech", ["/etc/hostname.srt", "nobody"])
+def test_the_endpoint_takes_no_path_for_a_recogniser(served, tmp_path, speech):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    analyse, client = served
+    asked = len(analyse.asked)
+    (tmp_path / "talk.mp4").write_bytes(b"a clip")
+    with pytest.raises(AppError):
+        client.predict(handle_file(tmp_path / "talk.mp4"), speech, api_name="/analyze")
+    assert len(analyse.asked) == asked
+
+
+def test_the_endpoint_reads_no_file_of_the_server(served):
+    """The client would upload the file, so this speaks to the server itself."""
+    import httpx
+
+    analyse, client = served
+    asked = len(analyse.asked)
+    for path in (__file__, "/etc/hostname", "../../etc/hostname"):
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        call = f"{client.src.rstrip('/')}/gradio_api/call/analyze"
+        event = httpx.post(call, json={"data": [file, "none", None, "", "largest"]}).json()["event_id"]
+        assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
+    assert len(analyse.asked) == asked
+
+
+def test_the_endpoint_says_what_is_wrong(monkeypatch, served, tmp_path):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    analyse, client = served
+    (tmp_path / "talk.mp4").write_bytes(b"a clip")
+    monkeypatch.setattr(analyse, "before", MediaError("This file is empty."))
+    with pytest.raises(AppError, match="This file is empty"):
+        client.predict(handle_file(tmp_path / "talk.mp4"), api_name="/analyze")
+    monkeypatch.setattr(analyse, "before", OSError("/secret/path"))
+    with pytest.raises(AppError) as caught:
+        client.predict(handle_file(tmp_path / "talk.mp4"), api_name="/analyze")
+    assert "secret" not in str(caught.value)
