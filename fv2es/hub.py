@@ -110,7 +110,8 @@ def load_model(checkpoint: Checkpoint) -> MultimodalModel:
         model.load_state_dict(load_file(str(weights)))
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The weights of {checkpoint.name!r} do not fit {checkpoint.architecture}.") from error
-    return fold(model.eval()).requires_grad_(False)
+    fold(model.eval().requires_grad_(False))
+    return model
 
 
 def save(model: MultimodalModel, folder: Path, config: dict[str, Any]) -> None:

@@ -172,3 +172,11 @@ def test_fusion_of_equals_is_even():
     truth = labels[:, None, None] == np.arange(E)
     logits = 2.0 * truth - 1 + rng.standard_normal((3000, 3, E))
     np.testing.assert_allclose(fit_fusion(logits, labels, np.zeros(E)), 1 / 3, atol=0.03)
+
+
+def test_fusion_is_measured_from_the_thresholds():
+    """Moving logits and thresholds together changes nothing."""
+    parts = {"good": single(14, n=500, noise=0.7), "fair": single(15, n=500, noise=1.5)}
+    logits, labels = pseudo_utterances(parts, 700)
+    here, there = (fit_fusion(logits + by, labels, np.full(E, -0.5 + by)) for by in (0.0, 3.0))
+    np.testing.assert_allclose(here, there, atol=1e-3)

@@ -97,6 +97,22 @@ def test_killed_and_resumed_equals_unbroken(tmp_path, kill_at):
     assert not list(tmp_path.rglob("*.partial"))
 
 
+def test_no_two_epochs_draw_the_same(tmp_path):
+    class Watched(Blobs):
+        def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+            seen.append((float(batch[0].sum()), float(torch.rand(()))))
+            return super().loss(batch)
+
+    seen: list[tuple[float, float]] = []
+    fit(Watched(), RECIPE, tmp_path / "one")
+    assert all(len(set(column)) == 20 for column in zip(*seen, strict=True))
+    before = seen.copy()
+    fit(Watched(), RECIPE, tmp_path / "same")
+    assert seen[20:] == before
+    fit(Watched(), replace(RECIPE, seed=1), tmp_path / "other")
+    assert not set(seen[40:]) & set(before)
+
+
 def test_a_finished_run_gives_its_best_again_without_training(tmp_path):
     best = fit(Blobs(), RECIPE, tmp_path)
     assert_same(fit(Blobs(kill_at=(4, 0)), RECIPE, tmp_path), best)

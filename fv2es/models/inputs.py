@@ -66,7 +66,7 @@ class InputConfig:
             known = {field.name for field in fields(kind)}
             if strangers := set(settings) - known:
                 raise ValueError(f"Unknown input settings {sorted(strangers)}; known: {sorted(known)}.")
-        face = {key: tuple(v) if isinstance(v, list) else v for key, v in parts["face"][1].items()}
+        face: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in parts["face"][1].items()}
         rest = {key: value for key, value in values.items() if key not in parts}
         return replace(cls(), face=FaceInput(**face), mel=MelInput(**parts["mel"][1]), **rest)
 
