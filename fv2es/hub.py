@@ -116,11 +116,12 @@ def load_model(checkpoint: Checkpoint) -> MultimodalModel:
 
 def save(model: MultimodalModel, folder: Path, config: dict[str, Any]) -> None:
     """Write weights (training form) and config; `config` adds thresholds, metrics, licence and the like."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialise
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    # The library's own `save_file` leaves a file that nobody but its owner may read.
+    (folder / WEIGHTS).write_bytes(serialise(tensors, metadata={"format": "pt"}))
     whole = {
         "format": FORMAT,
         "emotions": list(model.emotions),

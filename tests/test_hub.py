@@ -86,6 +86,12 @@ def test_saved_and_loaded_gives_the_same_logits(shelf):
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
+def test_others_may_read_the_weights_as_they_may_the_config(shelf):
+    make(shelf, "mine")
+    weights, config = ((shelf / "mine" / name).stat().st_mode for name in (WEIGHTS, CONFIG))
+    assert weights == config
+
+
 def test_a_checkpoint_says_what_it_is(shelf):
     make(shelf, "mine", version="3", licence="CC0", trained_on=["dice"], metrics={"f1": 1})
     checkpoint = open_checkpoint("mine")
