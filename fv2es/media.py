@@ -155,7 +155,7 @@ class Media:
                     "codec_whitelist": DECODERS,
                     "max_pixels": str(self._max_pixels),
                 }
-                stream.thread_type = "AUTO"
+                stream.codec_context.thread_type = "AUTO"
         self._origin = (container.start_time or 0) / 1e6
         claimed = (container.duration or 0) / 1e6
         self.duration = claimed if 0 < claimed < 1e6 else None
@@ -221,8 +221,9 @@ class _Pass:
         return self.sound is not None and not self.sound.done
 
     def _streams(self) -> list[av.stream.Stream]:
-        chosen = [self.media._audio] if self.sound else []
-        return chosen + ([self.media._video] if self.sees_on else [])
+        audio = self.media._audio if self.sound else None
+        video = self.media._video if self.sees_on else None
+        return [stream for stream in (audio, video) if stream is not None]
 
     def _note_the_rest(self) -> None:
         limit = self.media.limits.max_seconds
@@ -252,16 +253,16 @@ class _Pass:
             return
         _check_size(frame.width, frame.height, limits)
         while self.wanted < now and self.wanted < self.end:
-            yield self._show(self.wanted, frame)
+            yield self._show(self.wanted, self.last[1] if self.last else frame)
             self.wanted = next(self.times, inf)
         self.last, self.pixels = (now, frame), None
         self.media.seconds_read = max(self.media.seconds_read, min(now, self.end))
         self.sees_on = now < self.end and self.wanted < self.end
 
-    def _show(self, asked: float, following: av.VideoFrame | None = None) -> Frame:
-        """The last frame before `asked`; the first of all where there is none before."""
-        source = self.last[1] if self.last else following
+    def _show(self, asked: float, source: av.VideoFrame) -> Frame:
+        """`source`: the last frame before `asked`; the first of all where there is none before."""
         if self.pixels is None:
+            assert self.media._video is not None  # its frames are here
             self.pixels = _upright(source, self.media._video.sample_aspect_ratio)
         pixels = self.pixels
         if self.last is None:
@@ -276,7 +277,7 @@ class _Pass:
             until = min(self.end, self.last[0] + self.video_clock.step)
             self.media.seconds_read = max(self.media.seconds_read, until)
             while self.wanted < until:
-                yield self._show(self.wanted)
+                yield self._show(self.wanted, self.last[1])
                 self.wanted = next(self.times, inf)
             self.last = self.pixels = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from fv2es.limits import Limits
@@ -90,7 +90,7 @@ class Analysis(Iterator[Reading]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self) -> Iterator[Reading]:
+    def _read(self) -> Generator[Reading, None, None]:
         began = time.monotonic()
         seen: set[str] = set()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
@@ -53,14 +54,11 @@ class Reader:
             raise ValueError(f"There is nothing to read at {empty[0].start:.1f} s: no face, no voice, no words.")
         batch = make_batch(utterances, self.model.inputs, self.tokenizer)
         trunk = getattr(self.model.voice, "trunk", None)
-        watched = attention and isinstance(trunk, NestedTransformer) and bool(batch.piece_counts.sum())
-        maps: dict[str, torch.Tensor] = {}
-        with self._lock, torch.inference_mode():
-            if watched:
-                with watch_attention(trunk) as maps:
-                    output = self.model(batch)
-            else:
-                output = self.model(batch)
+        watch: AbstractContextManager[dict[str, torch.Tensor]] = nullcontext({})
+        if isinstance(trunk, NestedTransformer) and attention and batch.piece_counts.any():
+            watch = watch_attention(trunk)
+        with self._lock, torch.inference_mode(), watch as maps:
+            output = self.model(batch)
         counts = batch.piece_counts.tolist()
         by_utterance = [
             {level: part.numpy() for level, part in zip(maps, parts, strict=True)}
@@ -74,7 +72,7 @@ class Reader:
                     for column, name in enumerate(MODALITIES)
                     if output.present[row, column]
                 },
-                attention=by_utterance[row] if watched and counts[row] else None,
+                attention=by_utterance[row] if maps and counts[row] else None,
             )
             for row in range(len(utterances))
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,11 +62,11 @@ class Segmenter:
 
     def finish(self) -> list[Span]:
         """The sound is over; returns what was still open."""
-        spans = []
+        spans: list[Span] = []
         if len(self._rest):
             spans += self._hear(np.pad(self._rest, (0, CHUNK - len(self._rest))))
             self._rest = self._rest[:0]
-        return spans + (list(self._close()) if self._open else [])
+        return spans + (list(self._close(self._open)) if self._open else [])
 
     def _hear(self, chunk: np.ndarray) -> Iterator[Span]:
         probability = self._listen(chunk)
@@ -82,13 +82,12 @@ class Segmenter:
             speech.last = number
             speech.voiced += 1
         if (number - speech.last) * SECONDS >= PAUSE:
-            yield from self._close()
+            yield from self._close(speech)
         elif (number + 1 - speech.first) * SECONDS + 2 * PAD >= self._longest:
-            yield from self._cut()
+            yield from self._cut(speech)
 
-    def _cut(self) -> Iterator[Span]:
+    def _cut(self, speech: _Open) -> Iterator[Span]:
         """End the open speech at the quietest point of its second half, and go on from there."""
-        speech = self._open
         loudness = np.convolve(speech.loudness, np.ones(SMOOTH) / SMOOTH, mode="same")
         half = len(loudness) // 2
         margin = min(SMOOTH, half // 2)  # the average has no meaning at the very end
@@ -98,8 +97,8 @@ class Segmenter:
         voiced = min(speech.voiced, len(loudness) - at)
         self._open = _Open(cut, max(speech.last, cut), voiced, speech.loudness[at:])
 
-    def _close(self) -> Iterator[Span]:
-        speech, self._open = self._open, None
+    def _close(self, speech: _Open) -> Iterator[Span]:
+        self._open = None
         if speech.voiced * SECONDS < LEAST:
             return
         heard = self._samples / SAMPLE_RATE
@@ -116,7 +115,7 @@ class Segmenter:
             yield Span(max(start, 0.0), end)
 
 
-def _silero():
+def _silero() -> Callable[[np.ndarray], float]:
     """chunk (512,) → the probability of speech; importing the package sets torch's thread count, so it is put back."""
     import torch
 

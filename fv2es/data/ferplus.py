@@ -70,9 +70,9 @@ def _pictures(archive: Path, cache: Path | None) -> dict[str, np.ndarray]:
     pictures = {}
     with tarfile.open(archive) as tar:
         for member in tar:
-            if member.isfile():
-                data = tar.extractfile(member).read()
-                pictures[Path(member.name).name] = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+            if member.isfile() and (content := tar.extractfile(member)):
+                picture = Image.open(io.BytesIO(content.read())).convert("L")
+                pictures[Path(member.name).name] = np.asarray(picture)
     if packed:
         packed.parent.mkdir(parents=True, exist_ok=True)
         np.savez(packed, names=np.array(list(pictures)), pixels=np.stack(list(pictures.values())))

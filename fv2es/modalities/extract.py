@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -39,7 +39,7 @@ def extract(
     speaker: str = "largest",
     limits: Limits | None = None,
     cancel: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Utterance, Seconds]]:
+) -> Generator[tuple[Utterance, Seconds], None, None]:
     """Each utterance of a clip, in order, with the seconds that each stage has taken since the one before.
 
     What an utterance lacks is missing, never filled. `cancel` is asked between any two steps. Raises MediaError.

@@ -23,7 +23,9 @@ class SubwordTokenizer:
 
     def token(self, number: int) -> str:
         """The sub-word behind an id."""
-        return self._tokenizer.id_to_token(number)
+        name = self._tokenizer.id_to_token(number)
+        assert name is not None, f"ids run from 0 to {len(self) - 1}, got {number}"
+        return name
 
     def encode(self, text: str, length: int) -> list[int]:
         """`[CLS]` and at most `length` − 1 sub-words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from fv2es.schema import MODALITIES
 from fv2es.training.calibration import Calibrated, Scored, calibrate, decide, fit_fusion, pseudo_utterances
 from fv2es.training.card import write_card
 from fv2es.training.faces import FaceTask
+from fv2es.training.loop import Task
 from fv2es.training.voice import VoiceTask
 from fv2es.training.words import WordsTask, f1
 
@@ -73,14 +74,18 @@ def build(data: Path, run: Path, out: Path) -> None:
 
 def _validation(model: MultimodalModel, data: Path, run: Path, cache: Path) -> dict[str, Parts]:
     """modality → corpus → its validation part, scored by the best weights; these are in `model` afterwards."""
-    tasks = {"face": (FaceTask, "faces"), "voice": (VoiceTask, "voice"), "words": (WordsTask, "words")}
+    tasks: dict[str, tuple[Callable[..., Task], str, Callable[[Any], Parts]]] = {
+        "face": (FaceTask, "faces", _faces),
+        "voice": (VoiceTask, "voice", _voice),
+        "words": (WordsTask, "words", _words),
+    }
     scored = {}
-    for name, (make, stage) in tasks.items():
+    for name, (make, stage, score) in tasks.items():
         task = make(model, data, cache)
         task.model.load_state_dict(torch.load(run / stage / "best.pt", weights_only=True))
         task.model.eval()
         with torch.inference_mode():
-            scored[name] = {"face": _faces, "voice": _voice, "words": _words}[name](task)
+            scored[name] = score(task)
         log.info("%s: scored", name)
     return scored
 

@@ -29,7 +29,8 @@ class FaceTask:
     """See `training.loop.Task`."""
 
     def __init__(self, model: MultimodalModel, data: Path, cache: Path | None, recipe: Recipe = RECIPE) -> None:
-        self.model = model.face.to(memory_format=torch.channels_last)
+        # torch's overloads of `to` leave memory_format out.
+        self.model: nn.Module = model.face.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.settings = model.inputs.face
         self.train = ferplus.read(data / "faces", "train", cache)
         self.valid = ferplus.read(data / "faces", "valid", cache)
@@ -96,7 +97,7 @@ def _affine(pixels: Tensor, side: int) -> Tensor:
     cos, sin = angle.cos() * scale, angle.sin() * scale
     theta = torch.stack([cos * flip * aspect, -sin, sin * flip * aspect, cos], dim=1).reshape(batch, 2, 2)
     theta = torch.cat([theta, torch.empty(batch, 2, 1).uniform_(-0.12, 0.12)], dim=2)
-    grid = F.affine_grid(theta, (batch, 1, side, side), align_corners=False)
+    grid = F.affine_grid(theta, [batch, 1, side, side], align_corners=False)
     return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
 
 

@@ -36,8 +36,10 @@ class Recipe:
 class Task(Protocol):
     """A model, its training batches, its loss, and how good averaged weights are on the validation part."""
 
-    model: nn.Module
     steps: int  # per epoch
+
+    @property
+    def model(self) -> nn.Module: ...
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[Any]: ...
 

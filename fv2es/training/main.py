@@ -50,10 +50,13 @@ def _train(stage: str, args: argparse.Namespace) -> None:
 
     from fv2es.models.registry import create_model
     from fv2es.training import faces, voice, words
-    from fv2es.training.loop import fit
+    from fv2es.training.loop import Recipe, Task, fit
 
-    tasks = {"faces": (faces.FaceTask, faces.RECIPE), "voice": (voice.VoiceTask, voice.RECIPE),
-             "words": (words.WordsTask, words.RECIPE)}  # fmt: skip
+    tasks: dict[str, tuple[Callable[..., Task], Recipe]] = {
+        "faces": (faces.FaceTask, faces.RECIPE),
+        "voice": (voice.VoiceTask, voice.RECIPE),
+        "words": (words.WordsTask, words.RECIPE),
+    }
     make, recipe = tasks[stage]
     if args.epochs:
         recipe = replace(recipe, epochs=args.epochs)

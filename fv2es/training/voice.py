@@ -134,7 +134,8 @@ def _echo(mel: np.ndarray, decay_share: float, mix: float) -> np.ndarray:
 def hide(cut: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     """SpecAugment (Park et al. 2019) on (N, 4, 32, 32): one range of bands, one of columns set to the mean, 0."""
     picture = cut.reshape(len(cut), N_MELS, PIECE_COLUMNS).transpose(1, 0, 2).reshape(N_MELS, -1).copy()
-    bands, columns = int(rng.integers(0, 1 + 16 * strength)), int(rng.integers(0, 1 + 16 * strength))
+    end = int(1 + 16 * strength)  # widths below it
+    bands, columns = int(rng.integers(end)), int(rng.integers(end))
     low, left = int(rng.integers(N_MELS - bands)), int(rng.integers(picture.shape[1] - columns))
     picture[low : low + bands] = 0
     picture[:, left : left + columns] = 0

@@ -22,6 +22,9 @@ def one_vs_rest(logits: Tensor) -> Tensor:
 class Calibration(nn.Module):
     """Per modality and emotion: logit ← scale · logit + bias. Fitted on validation, never by gradient: buffers."""
 
+    scale: Tensor
+    bias: Tensor
+
     def __init__(self, modalities: int, emotions: int) -> None:
         super().__init__()
         self.register_buffer("scale", torch.ones(modalities, emotions))

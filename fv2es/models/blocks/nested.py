@@ -186,7 +186,7 @@ def watch_attention(model: NestedTransformer) -> Iterator[dict[str, Tensor]]:
     to 1. Rows run over the mel bands of a channel, columns over time, as in the piece (32×32 at level 1).
     """
     seen: list[list[Tensor]] = []
-    attentions = [[layer.attention for layer in level.layers] for level in model.levels]
+    attentions = [[one for one in level.modules() if isinstance(one, BlockAttention)] for level in model.levels]
     maps: dict[str, Tensor] = {}
     for level in attentions:
         for attention in level:

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Module = TypeVar("Module", bound=nn.Module)
+
 
 def fold_batch_norm(kernel: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Kernel (out, in, k, k) and bias (out,) of `norm(conv(x))` written as one convolution."""
-    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-    shift = norm.bias - norm.running_mean * gain
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise ValueError("Folding needs a normalisation that keeps running statistics.")
+    gain = norm.weight / (variance + norm.eps).sqrt()
+    shift = norm.bias - mean * gain
     if bias is not None:
         shift = shift + bias * gain
     return kernel * gain[:, None, None, None], shift
 
 
 def _folded_conv(conv: nn.Conv2d, kernel: Tensor, bias: Tensor) -> nn.Conv2d:
-    plain = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding)
+    size = kernel.shape[-1]  # odd; the padding keeps the picture's size, apart from the stride
+    plain = nn.Conv2d(conv.in_channels, conv.out_channels, size, conv.stride[0], padding=size // 2)
     plain.to(kernel.device, kernel.dtype)
-    with torch.no_grad():
-        plain.weight.copy_(kernel)
-        plain.bias.copy_(bias)
+    plain.load_state_dict({"weight": kernel, "bias": bias})
     return plain.requires_grad_(False)
 
 
@@ -83,7 +88,8 @@ class RepVGGBlock(nn.Module):
             same_kernel, same_bias = fold_batch_norm(dirac, None, self.norm_identity)
             kernel, bias = kernel + same_kernel, bias + same_bias
         self.folded = _folded_conv(self.conv, kernel, bias)
-        self.conv = self.norm = self.conv_point = self.norm_point = self.norm_identity = None  # type: ignore[assignment]
+        for branch in ("conv", "norm", "conv_point", "norm_point", "norm_identity"):
+            setattr(self, branch, None)
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class RepVGG(nn.Sequential):
         return [*layers, nn.MaxPool2d(2)] if pooled else layers
 
 
-def fold(module: nn.Module) -> nn.Module:
+def fold(module: Module) -> Module:
     """Switch every foldable block below `module` to its inference form, in place; returns the module.
 
     Call it on a finished model in eval mode only: there is no way back, and nothing is left to train.
