@@ -70,4 +70,4 @@ def theme() -> gr.themes.Base:
 
 def launch_options() -> dict[str, Any]:
     """What `launch` needs to show the page as it is meant."""
-    return {"theme": theme(), "css_paths": [STYLE], "footer_links": ["api", "settings"]}
+    return {"theme": theme(), "css_paths": [STYLE], "footer_links": ["api"]}

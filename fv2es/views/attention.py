@@ -45,10 +45,10 @@ def attention_card(reading: Reading) -> str:
     )
     return (
         '<div class="fv-attention"><p class="fv-reading-aid"><b>Warm = attended.</b> '
-        '<span>less</span><i class="fv-scale" aria-hidden="true"></i><span>more than evenly</span></p>'
+        '<span>less</span><i class="fv-scale" aria-hidden="true"></i><span>more</span></p>'
         f'<div class="fv-maps">{panels}</div>'
-        "<p>Every cell shows how much attention it receives from its block, averaged over the pieces of the utterance, "
-        "layers and heads. The 128 mel bands are folded into four channels of 32, so a row stands for four bands."
+        "<p>Every cell shows how much attention it receives from its block, less or more than an even share, averaged "
+        "over the pieces of the utterance, layers and heads. The 128 mel bands are folded into four channels of 32, so a row stands for four bands."
         "</p></div>"
     )
 

@@ -21,7 +21,7 @@ def reading_chart(reading: Reading) -> str:
         f"{title} <small>{seconds(reading.span)}</small>",
         headline(reading.active),
         _rows(reading.emotions, reading.probabilities, reading.thresholds),
-        f"{title}: {sentence(reading.emotions, reading.probabilities, reading.active)}",
+        sentence(reading.emotions, reading.probabilities, reading.active),
     )
 
 
