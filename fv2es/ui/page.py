@@ -53,6 +53,7 @@ def build_demo(analyse: Analyse | None = None, limits: Limits | None = None, exa
         _html(ABOUT)
         _wire(parts, handlers, {path.name for path in examples.glob("*.srt")})
         _endpoint(handlers)
+        demo.unload(ends(demo, parts["session"]))
     return demo
 
 
@@ -153,6 +154,15 @@ def forgets(captions: set[str]) -> Callable[[str | None], Any]:
         return None if subtitles and Path(subtitles).name in captions else gr.skip()
 
     return forget
+
+
+def ends(demo: gr.Blocks, session: gr.State) -> Callable[[gr.Request], None]:
+    """For a closed tab: lets the work of its session stop at its next step, not only at its next utterance."""
+
+    def end(request: gr.Request) -> None:
+        demo.state_holder[str(request.session_hash)][session._id].end()
+
+    return end
 
 
 def named(parts: Parts, handler: Callable[..., Any]) -> Callable[..., Any]:
