@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import numpy as np
 
-from fv2es.hub import Checkpoint, load_model, open_checkpoint
+from fv2es.hub import Checkpoint, CheckpointError, load_model, open_checkpoint
 from fv2es.models.blocks.nested import NestedTransformer, watch_attention
 from fv2es.models.inputs import Tokenizer, make_batch
 from fv2es.models.multimodal import MultimodalModel
@@ -85,7 +86,16 @@ def load_reader(name: str = "v2em-compact") -> Reader:
     """
     checkpoint = open_checkpoint(name)
     model = load_model(checkpoint)
-    source = model.inputs.tokenizer
-    local = source.endswith(".json")
-    tokenizer = SubwordTokenizer(checkpoint.folder / source) if local else AlbertTokenizer(source)
-    return Reader(checkpoint, model, tokenizer)
+    return Reader(checkpoint, model, _tokenizer(checkpoint, model.inputs.tokenizer))
+
+
+def _tokenizer(checkpoint: Checkpoint, source: str) -> Tokenizer:
+    """The vocabulary beside the weights (`NAME.json`), or one published on the Hub."""
+    try:
+        if not source.endswith(".json"):
+            return AlbertTokenizer(source)
+        if Path(source).name != source:
+            raise ValueError("it leaves the checkpoint's folder")
+        return SubwordTokenizer(checkpoint.folder / source)
+    except Exception as error:  # the tokenizers library raises plain Exception
+        raise CheckpointError(f"The vocabulary {source!r} of {checkpoint.name!r} cannot be read.") from error

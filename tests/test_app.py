@@ -21,7 +21,7 @@ from fv2es.views import VIEWS
 from fv2es.views.notices import EMPTY
 
 OPTIONS = ("auto", None, None, "largest")
-CHECKPOINT = SimpleNamespace(name="made-up", sha256="0" * 64, config={"commit": "abc"})
+CHECKPOINT = SimpleNamespace(name="made-up", identity={"name": "made-up", "sha256": "0" * 64, "version": "1"})
 READER = SimpleNamespace(name="made-up", emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=CHECKPOINT)
 
 
@@ -259,7 +259,7 @@ def expected_document(readings: int, name: str) -> dict:
         file=name,
         duration=9.0,
         model="made-up",
-        checkpoint={"name": "made-up", "sha256": "0" * 64, "commit": "abc"},
+        checkpoint=CHECKPOINT.identity,
         summary=summarise(made, MOSEI, THRESHOLDS),
         utterances=[reading_json(one) for one in made],
         notes=["A note."],

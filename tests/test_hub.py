@@ -17,6 +17,7 @@ from fv2es.hub import CONFIG, WEIGHTS, CheckpointError, list_checkpoints, load_m
 from fv2es.models import registry
 from fv2es.models.inputs import make_batch
 from fv2es.models.multimodal import MultimodalModel
+from fv2es.reader import load_reader
 
 THRESHOLDS = dict(zip(MOSEI, (0.2, 0.15, 0.1, 0.4, 0.3, 0.25), strict=True))
 
@@ -239,6 +240,18 @@ def test_no_pickle_is_ever_opened(shelf, tmp_path):
     assert not mark.exists()
     pickle.loads(pickle.dumps(Trap(mark)))
     assert mark.exists(), "the trap works"
+
+
+@pytest.mark.parametrize("source", ["absent.json", "../other/tokenizer.json", "damaged.json", "nobody/has-this"])
+def test_a_vocabulary_that_cannot_be_read(shelf, no_network, source):
+    make(shelf, "mine")
+    for name in ("damaged.json", "../other/tokenizer.json"):
+        (shelf / "mine" / name).parent.mkdir(exist_ok=True)
+        (shelf / "mine" / name).write_text("{}", encoding="utf-8")
+    config = json.loads((shelf / "mine" / CONFIG).read_text(encoding="utf-8"))
+    edit(shelf / "mine", inputs=config["inputs"] | {"tokenizer": source})
+    with pytest.raises(CheckpointError, match=re.escape(f"The vocabulary {source!r} of 'mine' cannot be read.")):
+        load_reader("mine")
 
 
 # The Hub

@@ -201,12 +201,11 @@ def _buttons(busy: bool) -> Update:
 
 
 def _document(request: Request, analysis: Analysis, fold: Fold, utterances: list[dict[str, Any]]) -> dict[str, Any]:
-    checkpoint = analysis.reader.checkpoint
     return analysis_json(
         file=Path(request.clip).name,
         duration=analysis.duration,
         model=analysis.reader.name,
-        checkpoint={"name": checkpoint.name, "sha256": checkpoint.sha256, "commit": checkpoint.config.get("commit")},
+        checkpoint=analysis.reader.checkpoint.identity,
         summary=fold.summary,
         utterances=utterances,
         notes=analysis.notes,
