@@ -48,14 +48,15 @@ def attention_card(reading: Reading) -> str:
         '<span>less</span><i class="fv-scale" aria-hidden="true"></i><span>more</span></p>'
         f'<div class="fv-maps">{panels}</div>'
         "<p>Every cell shows how much attention it receives from its block, less or more than an even share, averaged "
-        "over the pieces of the utterance, layers and heads. The 128 mel bands are folded into four channels of 32, so a row stands for four bands."
-        "</p></div>"
+        "over the pieces of the utterance, layers and heads. The 128 mel bands are folded into four channels of 32, so "
+        "a row stands for four bands.</p></div>"
     )
 
 
 def attention_figures(reading: Reading) -> dict[str, Figure]:
     """ "input", "level1", "level2", "level3" → a figure each; empty where there is no attention."""
-    maps = {level: mean_map(reading.attention[level]) for level in LEVELS if level in (reading.attention or {})}
+    attention = reading.attention or {}
+    maps = {level: mean_map(attention[level]) for level in LEVELS if level in attention}
     if not maps:
         return {}
     reach = max(LEAST_RANGE, *(float(np.quantile(np.abs(one), 0.995)) for one in maps.values()))
