@@ -317,6 +317,7 @@ class _SoundTrack:
         self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
         self._kind: tuple | None = None
         self._expected: float | None = None  # seconds: where the next decoded frame should begin
+        self._skip = 0  # samples to leave out
         self._at = self._first  # sample number that the next sample gets
         self._waiting: list[np.ndarray] = []
         self._held = 0

@@ -138,6 +138,13 @@ def test_auto_takes_the_first_that_can_be_had(engines):
     assert notes == ["It could not be had and It could not be had, so there are no words."]
 
 
+def test_warming_up_waits_for_nothing_and_never_fails(engines):
+    speech.warm_up()
+    assert engines.waited == {"whisper": 0.0}
+    engines.table["whisper"] = Engine(unavailable, "")
+    speech.warm_up()
+
+
 def test_what_is_asked_for_by_name_is_had_or_refused(engines):
     for name in ENGINES:
         transcriber, notes = make_transcriber(name)

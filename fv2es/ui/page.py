@@ -12,6 +12,7 @@ import gradio as gr
 
 from fv2es.limits import Limits
 from fv2es.modalities.faces import FaceFinder
+from fv2es.modalities.speech import warm_up
 from fv2es.pipeline import analyse
 from fv2es.reader import load_reader
 from fv2es.ui.handlers import Analyse, Handlers, Update
@@ -59,6 +60,7 @@ def build_demo(analyse: Analyse | None = None, limits: Limits | None = None, exa
 
 def shared_analyse(limits: Limits) -> Analyse:
     """`pipeline.analyse` with what visitors share: the model and the face finder; both may serve several at once."""
+    warm_up()
     return partial(analyse, reader=load_reader(), finder=FaceFinder(), limits=limits, attention=True)
 
 

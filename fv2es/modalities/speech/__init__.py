@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -92,6 +93,12 @@ def make_transcriber(
     return Gated(ENGINES[speech].make(ASKED_PATIENCE)), []
 
 
+def warm_up() -> None:
+    """Begin to make the engine that "auto" prefers ready, in the background: for a server, before its first visitor."""
+    with suppress(SpeechError):
+        next(iter(ENGINES.values())).make(0.0)
+
+
 def _from_text(text: str) -> tuple[Transcriber, list[str]]:
     if len(text) > MAX_BYTES:
         raise SpeechError(f"The text is too long: at most {MAX_BYTES} characters are read.")
@@ -115,4 +122,4 @@ def _first_ready() -> tuple[Transcriber, list[str]]:
     raise SpeechError("No way to transcribe is at hand.")
 
 
-__all__ = ["ENGINES", "Engine", "SpeechError", "Transcriber", "make_transcriber"]
+__all__ = ["ENGINES", "Engine", "SpeechError", "Transcriber", "make_transcriber", "warm_up"]
