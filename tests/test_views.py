@@ -71,7 +71,7 @@ def test_the_chart_says_what_the_reading_says():
 
 
 def test_the_chart_names_the_strongest_first_and_neutral_where_there_is_none():
-    assert "sad (0.90), anger (0.80) and fear (0.30) reach their thresholds" in reading_chart(
+    assert "Sad (0.90), anger (0.80) and fear (0.30) reach their thresholds" in reading_chart(
         made_up_reading(probabilities=(0.8, 0, 0.3, 0, 0.9, 0))
     )
     quiet = reading_chart(made_up_reading(probabilities=(0,) * 6))
