@@ -321,3 +321,65 @@ def test_f1_of_nothing_is_zero():
     truth = np.array([[1, 0, 0], [1, 0, 1]], bool)
     guess = np.array([[1, 0, 1], [0, 0, 1]], bool)
     np.testing.assert_allclose(f1(guess, truth), [2 / 3, 0, 2 / 3])
+
+
+# Pretraining of the text encoder
+
+
+def test_hidden_words_are_those_to_be_guessed():
+    from fv2es.models.tokenizer import MASK, SPECIAL
+    from fv2es.training.pretraining import hide
+
+    torch.manual_seed(0)
+    tokens = torch.randint(len(SPECIAL), 500, (200, 50))
+    tokens[:, 0] = 1
+    mask = torch.arange(50) < torch.randint(2, 51, (200, 1))
+    shown, chosen = hide(tokens, mask, 500)
+    assert torch.equal(shown[~chosen], tokens[~chosen])
+    assert not (chosen & ~mask).any()
+    assert not chosen[:, 0].any()
+    assert chosen.sum() / (mask.sum() - 200) == pytest.approx(0.15, abs=0.02)
+    hidden, changed = shown[chosen] == MASK, shown[chosen] != tokens[chosen]
+    assert hidden.float().mean() == pytest.approx(0.8, abs=0.04)
+    assert (changed & ~hidden).float().mean() == pytest.approx(0.1, abs=0.03)
+    shown, chosen = hide(torch.tensor([[1, 9]]), torch.ones(1, 2, dtype=torch.bool), 500)
+    assert chosen.tolist() == [[False, True]], "there is always something to guess"
+
+
+def test_pretraining_learns_and_hands_its_encoder_on(tmp_path):
+    from fv2es.models.blocks.albert import Albert, AlbertConfig
+    from fv2es.training.pretraining import MaskedWords, hide, load_encoder
+
+    config = AlbertConfig(
+        vocabulary=20, positions=8, embedding=16, width=16, heads=2, feed_forward=32, passes=1, pooler=False
+    )
+
+    class Counting(Blobs):
+        """Sentences that count: each number tells its neighbours."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = MaskedWords(Albert(config))
+
+        def batches(self, epoch, recipe, rng):
+            for _ in range(100):
+                tokens = torch.from_numpy(rng.integers(4, 14, (recipe.batch, 1)) + np.arange(6))
+                tokens[:, 0] = 1
+                mask = torch.ones_like(tokens, dtype=torch.bool)
+                shown, chosen = hide(tokens, mask, 20)
+                yield shown, mask, chosen, tokens[chosen]
+
+        def loss(self, batch):
+            shown, mask, chosen, wanted = batch
+            return F.cross_entropy(self.model(shown, mask, chosen), wanted)
+
+        def validate(self, model):
+            torch.manual_seed(0)
+            shown, mask, chosen, wanted = next(self.batches(0, replace(RECIPE, batch=300), np.random.default_rng(5)))
+            accuracy = float((model(shown, mask, chosen).argmax(1) == wanted).float().mean())
+            return {"score": accuracy}
+
+    best = fit(Counting(), replace(RECIPE, lr=0.01, batch=32), tmp_path)
+    assert log_of(tmp_path)[-1]["score"] > 0.5 > 1 / 16
+    load_encoder(encoder := Albert(config), tmp_path)
+    assert_same(encoder.state_dict(), {k.removeprefix("encoder."): v for k, v in best.items() if "encoder." in k})

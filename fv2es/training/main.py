@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-STAGES = ("faces", "voice", "words", "checkpoint")
+STAGES = ("faces", "voice", "pretraining", "words", "checkpoint")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,12 +49,13 @@ def _train(stage: str, args: argparse.Namespace) -> None:
     import torch
 
     from fv2es.models.registry import create_model
-    from fv2es.training import faces, voice, words
+    from fv2es.training import faces, pretraining, voice, words
     from fv2es.training.loop import Recipe, Task, fit
 
     tasks: dict[str, tuple[Callable[..., Task], Recipe]] = {
         "faces": (faces.FaceTask, faces.RECIPE),
         "voice": (voice.VoiceTask, voice.RECIPE),
+        "pretraining": (pretraining.PretrainingTask, pretraining.RECIPE),
         "words": (words.WordsTask, words.RECIPE),
     }
     make, recipe = tasks[stage]
@@ -62,4 +63,6 @@ def _train(stage: str, args: argparse.Namespace) -> None:
         recipe = replace(recipe, epochs=args.epochs)
     torch.manual_seed(recipe.seed)
     task = make(create_model("v2em-compact"), args.data, args.run.parent / "cache", recipe)
+    if isinstance(task, words.WordsTask):
+        pretraining.load_encoder(task.model.words.encoder, args.run / "pretraining")
     fit(task, recipe, args.run / stage)

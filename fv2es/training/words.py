@@ -15,9 +15,10 @@ from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.tokenizer import MASK, SPECIAL, SubwordTokenizer
+from fv2es.models.v2em import Words
 from fv2es.training.loop import Recipe
 
-RECIPE = Recipe(epochs=5, batch=64, lr=1e-3, weight_decay=0.1, warm=0.15, average=0.9995)
+RECIPE = Recipe(epochs=4, batch=64, lr=7e-4, weight_decay=0.1, warm=0.15, average=0.9995)
 PASSES = {"meld": 2}  # a corpus's sentences this often an epoch; once where none is named
 NEUTRAL_SHARE = {"dailydialog": 0.1}  # of a corpus's neutral sentences an epoch
 MASKED = 0.1  # of the tokens hidden while training
@@ -27,7 +28,7 @@ UNPUNCTUATED = 0.2  # of the sentences lose their punctuation, as a recogniser's
 class FineLabels(nn.Module):
     """The words network with a second head for GoEmotions' own labels, used in training alone."""
 
-    def __init__(self, words: nn.Module, fine: int) -> None:
+    def __init__(self, words: Words, fine: int) -> None:
         super().__init__()
         self.words = words
         self.fine = nn.Linear(words.encoder.config.width, fine)
@@ -47,11 +48,13 @@ class WordsTask:
         self.length = model.inputs.max_tokens
         path = cache / model.inputs.tokenizer
         learnt = path.exists()
-        size = model.words.encoder.config.vocabulary
+        words = model.words
+        assert isinstance(words, Words)
+        size = words.encoder.config.vocabulary
         lines = [one.text for one in self.train]
         self.tokenizer = SubwordTokenizer(path) if learnt else SubwordTokenizer.learn(lines, size, path)
         self.fine_names = sorted({name for one in self.train if one.corpus == "goemotions" for name in one.fine})
-        self.model = FineLabels(model.words, len(self.fine_names))
+        self.model = FineLabels(words, len(self.fine_names))
         self.ids = [self.tokenizer.encode(line, self.length) for line in lines]
         self.targets = np.array([[name in one.labels for name in MOSEI] for one in self.train], np.float32)
         self.fine = np.array([[name in one.fine for name in self.fine_names] for one in self.train], np.float32)
@@ -74,14 +77,9 @@ class WordsTask:
         return rng.permutation(rows)
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
-        """Batches of like length, in random order."""
         rows = self._epoch_rows(rng)[: self.steps * recipe.batch]
-        groups: list[np.ndarray] = []
-        for pool in np.array_split(rows, max(1, len(rows) // (100 * recipe.batch))):
-            ordered = pool[np.argsort([len(self.ids[row]) for row in pool], kind="stable")]
-            groups += np.array_split(ordered, max(1, len(ordered) // recipe.batch))
-        for number in rng.permutation(len(groups))[: self.steps]:
-            chosen = groups[number]
+        lengths = np.array([len(one) for one in self.ids])
+        for chosen in like_length(rows, lengths, recipe.batch, self.steps, rng):
             tokens, mask = stack([self.ids[row] for row in chosen])
             tokens, mask = self._hide(tokens, mask)
             arrays = (self.targets[chosen], self.fine[chosen], self.is_fine[chosen])
@@ -109,7 +107,7 @@ class WordsTask:
         out = torch.zeros(len(ids), len(MOSEI))
         for first in range(0, len(ids), batch):
             rows = order[first : first + batch]
-            out[rows] = model.words(*stack([ids[row] for row in rows]))
+            out[rows] = model.get_submodule("words")(*stack([ids[row] for row in rows]))
         return out
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -121,6 +119,18 @@ class WordsTask:
         chosen = shared_thresholds(list(scored.values()))
         figures = {corpus: float(f1(z >= chosen, y).mean()) for corpus, (z, y) in scored.items()}
         return {"score": float(np.mean(list(figures.values()))), **figures}
+
+
+def like_length(
+    rows: np.ndarray, lengths: np.ndarray, batch: int, steps: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """At most `steps` groups of `batch` rows of like length, in random order."""
+    groups: list[np.ndarray] = []
+    for pool in np.array_split(rows, max(1, len(rows) // (100 * batch))):
+        ordered = pool[np.argsort(lengths[pool], kind="stable")]
+        groups += np.array_split(ordered, max(1, len(ordered) // batch))
+    for number in rng.permutation(len(groups))[:steps]:
+        yield groups[number]
 
 
 def stack(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
