@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fv2es.models.blocks.fusion import Calibration, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import Calibration, LinearPool, WeightedFusion, one_vs_rest
 
 WEIGHTS = (0.5, 0.3, 0.2)
 SUBSETS = [rows for size in (1, 2, 3) for rows in itertools.combinations(range(3), size)]
@@ -86,6 +86,50 @@ def test_weights_that_cancel_out_stay_finite(fusion):
     fused.sum().backward()
     assert fused.isfinite().all()
     assert fusion.weight.grad.isfinite().all()
+
+
+@pytest.fixture
+def pool() -> LinearPool:
+    layer = LinearPool(3)
+    layer.weight.data = torch.tensor([WEIGHTS])
+    return layer
+
+
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_pooled_is_the_weighted_mean_of_probabilities(pool, subset):
+    logits = 3 * torch.randn(4, 3, 6)
+    weights = np.array([WEIGHTS[column] for column in subset])
+    mean = np.tensordot(weights / weights.sum(), logits[:, list(subset)].sigmoid().numpy(), (0, 1))
+    np.testing.assert_allclose(pool(logits, there(*[subset] * 4)).sigmoid().detach().numpy(), mean, atol=1e-6)
+
+
+def test_nobody_in_a_pool_is_outvoted_by_certainty_alone(pool, fusion):
+    """Two thirds of the weight say yes, one is as sure of no as can be."""
+    logits = torch.tensor([[[1.0], [-1000.0], [1.0]]])
+    everybody = torch.ones(1, 3, dtype=torch.bool)
+    torch.testing.assert_close(pool(logits, everybody).sigmoid(), 0.7 * torch.tensor([[1.0]]).sigmoid())
+    assert fusion(logits, everybody).sigmoid() < 1e-6
+
+
+def test_a_pool_is_exact_at_the_extremes_and_its_gradient_finite(pool):
+    logits = torch.tensor([[[200.0], [180.0], [-5.0]], [[-200.0], [3.0], [0.0]]], requires_grad=True)
+    pooled = pool(logits, there((0, 1), (0,)))
+    torch.testing.assert_close(pooled[1], torch.tensor([-200.0]))
+    assert pooled[0] > 170
+    pool(logits, there((0, 1, 2), ())).sum().backward()
+    assert logits.grad.isfinite().all()
+    assert pool.weight.grad.isfinite().all()
+    assert (pool.weight.grad != 0).all()
+    assert torch.equal(pool(logits, there((), ())), torch.zeros(2, 1))
+
+
+def test_a_pool_keeps_what_all_agree_on_and_reads_nothing_that_is_missing(pool):
+    logits = torch.randn(6).expand(len(SUBSETS), 3, 6)
+    torch.testing.assert_close(pool(logits, there(*SUBSETS)), logits[:, 0])
+    other = torch.full((len(SUBSETS), 3, 6), 1e6)
+    mask = there(*SUBSETS)
+    other[mask] = logits[mask]
+    assert torch.equal(pool(other, mask), pool(logits, mask))
 
 
 def test_one_vs_rest_is_the_log_odds_of_a_softmax_with_neutral():

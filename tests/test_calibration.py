@@ -161,9 +161,9 @@ def test_fusion_weights_sum_to_one_and_follow_what_is_worth_more():
     logits, labels = pseudo_utterances(parts, 2100)
     weights = fit_fusion(logits, labels, np.full(E, -0.5))
     assert weights.sum() == pytest.approx(1)
-    assert (weights >= 0.1 - 1e-9).all()
+    assert (weights >= 0).all()
     assert weights[0] > weights[1] > weights[2]
-    assert weights[2] == pytest.approx(0.1, abs=0.02)
+    assert weights[2] < 0.15
 
 
 def test_fusion_of_equals_is_even():
@@ -174,9 +174,8 @@ def test_fusion_of_equals_is_even():
     np.testing.assert_allclose(fit_fusion(logits, labels, np.zeros(E)), 1 / 3, atol=0.03)
 
 
-def test_fusion_is_measured_from_the_thresholds():
-    """Moving logits and thresholds together changes nothing."""
+def test_fusion_gives_no_weight_to_what_misleads():
     parts = {"good": single(14, n=500, noise=0.7), "fair": single(15, n=500, noise=1.5)}
     logits, labels = pseudo_utterances(parts, 700)
-    here, there = (fit_fusion(logits + by, labels, np.full(E, -0.5 + by)) for by in (0.0, 3.0))
-    np.testing.assert_allclose(here, there, atol=1e-3)
+    logits[:, 1] = 2 * -0.5 - logits[:, 1]  # mirrored at the threshold: below it where it should be above
+    assert fit_fusion(logits, labels, np.full(E, -0.5))[1] < 0.02

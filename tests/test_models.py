@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fv2es.emotions import MOSEI
 from fv2es.hub import Checkpoint
 from fv2es.models import registry
-from fv2es.models.blocks.fusion import one_vs_rest
+from fv2es.models.blocks.fusion import LinearPool, one_vs_rest
 from fv2es.models.blocks.nested import NestedConfig, watch_attention
 from fv2es.models.blocks.repvgg import fold
 from fv2es.models.inputs import make_batch
@@ -152,7 +152,7 @@ def test_a_missing_modality_says_nothing(model, utterances):
         assert tuple(np.array(MODALITIES)[output.present[row]]) == one.modalities
         if len(one.modalities) == 1:
             column = MODALITIES.index(one.modalities[0])
-            assert torch.equal(output.logits[row], output.modalities[row, column])
+            torch.testing.assert_close(output.logits[row], output.modalities[row, column])
 
 
 def test_read_out_and_calibration_stand_between_network_and_fusion(model):
@@ -164,8 +164,10 @@ def test_read_out_and_calibration_stand_between_network_and_fusion(model):
             read = one_vs_rest(raw) if model.readout[name] == "one_vs_rest" else raw
             wanted = read * model.calibration.scale[column] + model.calibration.bias[column]
             assert largest_difference(output.modalities[:, column], wanted) <= 1e-6
-        fused = (output.modalities * torch.tensor([0.5, 0.3, 0.2])[:, None]).sum(1)
-    assert largest_difference(output.logits, fused) <= 1e-6
+    linear = isinstance(model.fusion, LinearPool)
+    ready = output.modalities.sigmoid() if linear else output.modalities
+    fused = (ready * torch.tensor([0.5, 0.3, 0.2])[:, None]).sum(1)
+    assert largest_difference(output.logits.sigmoid() if linear else output.logits, fused) <= 1e-6
 
 
 def test_nothing_at_all_gives_zeros(model):

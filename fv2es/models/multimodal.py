@@ -35,6 +35,7 @@ class MultimodalModel(nn.Module):
         emotions: tuple[str, ...],
         inputs: InputConfig,
         readout: dict[str, str] | None = None,
+        fusion: type[WeightedFusion] = WeightedFusion,
     ) -> None:
         super().__init__()
         self.face, self.voice, self.words = face, voice, words
@@ -42,7 +43,7 @@ class MultimodalModel(nn.Module):
         self.inputs = inputs
         self.readout = dict.fromkeys(MODALITIES, "independent") | (readout or {})
         self.calibration = Calibration(len(MODALITIES), len(emotions))
-        self.fusion = WeightedFusion(len(MODALITIES))
+        self.fusion = fusion(len(MODALITIES))
 
     def raw(self, name: str, batch: Batch) -> Tensor:
         """One modality's raw logits (B', E) for the B' utterances of the batch that have it."""

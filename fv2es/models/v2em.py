@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fv2es.emotions import MOSEI
 from fv2es.models.blocks.albert import Albert, AlbertConfig
+from fv2es.models.blocks.fusion import LinearPool
 from fv2es.models.blocks.nested import NestedConfig, NestedTransformer
 from fv2es.models.blocks.repvgg import RepVGG, RepVGGConfig
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
@@ -110,7 +111,8 @@ COMPACT_INPUTS = InputConfig(
 @register_model
 def v2em_compact() -> MultimodalModel:
     """The shipped size: the same blocks, narrower; the mean over faces and pieces instead of a sequence transformer,
-    because its labels belong to single pictures and short clips; a softmax with neutral for face and voice."""
+    because its labels belong to single pictures and short clips; a softmax with neutral for face and voice; the mean
+    of probabilities instead of logits, because its modalities learn from corpora of their own."""
     emotions = len(MOSEI)
     mean = SequenceConfig(depth=0)
     width = COMPACT_FACES.width
@@ -123,4 +125,5 @@ def v2em_compact() -> MultimodalModel:
         MOSEI,
         COMPACT_INPUTS,
         readout={"face": "one_vs_rest", "voice": "one_vs_rest"},
+        fusion=LinearPool,
     )

@@ -137,19 +137,20 @@ def pseudo_utterances(parts: Mapping[str, Scored], count: int, seed: int = 0) ->
 
 
 def fit_fusion(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """(modalities,) weights ≥ 0.1 that sum to 1: least log-loss of the fused logits measured from their thresholds.
+    """(modalities,) weights that sum to 1: least log-loss of the pooled probabilities measured from their thresholds.
 
     logits (N, modalities, E). A free slope takes the confidence out of the comparison: only directions count.
     """
     truth = labels[:, None] == np.arange(logits.shape[2])
-    signs, modalities = np.where(truth, 1.0, -1.0), logits.shape[1]
+    signs = np.where(truth, 1.0, -1.0)
+    margins = probabilities(logits) - probabilities(thresholds)
 
     def weights(values: np.ndarray) -> np.ndarray:
         free = np.exp(values - values.max())
-        return 0.1 + (1 - 0.1 * modalities) * free / free.sum()
+        return free / free.sum()
 
     def loss(values: np.ndarray) -> float:
-        fused = np.einsum("m,nme->ne", weights(values[1:]), logits - thresholds)
-        return float(np.logaddexp(0, -signs * np.exp(values[0]) * fused).mean())
+        pooled = np.einsum("m,nme->ne", weights(values[1:]), margins)
+        return float(np.logaddexp(0, -signs * np.exp(values[0]) * pooled).mean())
 
-    return weights(minimize(loss, np.zeros(modalities + 1), method="Nelder-Mead", options={"maxiter": 800}).x[1:])
+    return weights(minimize(loss, np.zeros(logits.shape[1] + 1), method="Nelder-Mead", options={"maxiter": 800}).x[1:])

@@ -37,6 +37,8 @@ DATA = """## Data
 | voice | RAVDESS (English, acted) and EmoDB (German, acted), by speaker | other speakers of both |
 | words | GoEmotions, MELD, EmoryNLP, DailyDialog, ISEAR | GoEmotions valid, MELD valid |
 
+The text encoder was first pretrained to guess hidden words of the same texts.
+
 Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). FER+ labels are MIT, its images come
 from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are
 free for research.
@@ -46,9 +48,13 @@ LIMITS = """## How it was put together
 
 No corpus here has face, voice and words labelled together. Each modality learnt alone; Platt scaling, one threshold
 per emotion and a shift per modality were fitted on its validation part, so that a threshold means the same whichever
-modalities are there; the fusion weights were fitted on pseudo-utterances, validation faces, voices and sentences of
-like label put together at random. This assumes that the three err independently, which real people's do not, so the
-gain from fusion above is an upper bound.
+modalities are there. Fusion is a weighted mean of probabilities, whose weights were fitted on pseudo-utterances:
+validation faces, voices and sentences of like label put together at random. This assumes that the three err
+independently, which real people's do not, so the gain from fusion above is an upper bound.
+
+Every stage has a fixed seed. The vocabulary is learnt from the training texts by a library that settles ties by
+chance; that is why it ships with the weights, and why a second run, which numbers its sub-words otherwise, comes close
+to these figures and not to their last digit.
 
 ## What the figures are worth
 

@@ -1,9 +1,10 @@
-"""From the modalities' logits to one answer: read-out, calibration, weighted fusion (FE2E and V2EM, §III-E)."""
+"""From the modalities' logits to one answer: read-out, calibration, weighted fusion (FE2E and V2EM, §III-E) or pool."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def one_vs_rest(logits: Tensor) -> Tensor:
@@ -57,3 +58,20 @@ class WeightedFusion(nn.Module):
         weights = weights * torch.where(usable, self.weight.sum() / torch.where(usable, carried, 1.0), 1.0)
         alone = there.sum(1, keepdim=True) == 1
         return torch.einsum("bm,bme->be", torch.where(alone, there, weights), logits)
+
+
+class LinearPool(WeightedFusion):
+    """The weighted mean of the probabilities (linear opinion pool, Stone 1961) of the modalities that are present.
+
+    For modalities that never learnt together. In a mean of logits one of them outvotes the others when it is very sure,
+    and on inputs unlike those it learnt on it is sure and wrong; here its vote is bounded by its weight.
+    """
+
+    def forward(self, logits: Tensor, present: Tensor) -> Tensor:
+        """(B, modalities, E) logits, (B, modalities) bool → (B, E) logits of the means; 0 where none is present."""
+        somebody = present.any(1, keepdim=True)
+        share = self.weight.clamp_min(1e-6).log().masked_fill(~present & somebody, float("-inf"))[..., None]
+        # The sum of the weights cancels out; log-sum-exp stays exact where a probability rounds to 0 or 1.
+        yes = (share + F.logsigmoid(logits)).logsumexp(1)
+        no = (share + F.logsigmoid(-logits)).logsumexp(1)
+        return torch.where(somebody, yes - no, 0.0)
