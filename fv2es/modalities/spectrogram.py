@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +23,9 @@ SECONDS_PER_PIECE = PIECE_COLUMNS * SECONDS_PER_COLUMN
 def _transform():
     import torchaudio
 
-    return torchaudio.transforms.MelSpectrogram(SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
+    with warnings.catch_warnings():  # of the lowest bands being narrower than the FFT's: so in the papers
+        warnings.simplefilter("ignore", UserWarning)
+        return torchaudio.transforms.MelSpectrogram(SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
 
 
 def mel_spectrogram(waveform: np.ndarray) -> np.ndarray:
