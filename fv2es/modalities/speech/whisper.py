@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +120,10 @@ def locate(name: str) -> Path:
     repository, _, revision = name.partition("@")
     repository = repository if "/" in repository else f"Systran/faster-whisper-{repository}"
     wanted: dict[str, Any] = {"repo_id": repository, "revision": revision or None, "allow_patterns": FILES}
-    try:
+    with suppress(LocalEntryNotFoundError):
         folder = Path(snapshot_download(**wanted, local_files_only=True))
         if all((folder / file).is_file() for file in NEEDED):
             return folder
-    except LocalEntryNotFoundError:
-        pass  # not in the cache: fetch it
     # Without a network this fails at once; the download itself would try again for half a minute.
     model_info(repository, revision=wanted["revision"], timeout=CONNECT_SECONDS)
     return Path(snapshot_download(**wanted, etag_timeout=CONNECT_SECONDS))
