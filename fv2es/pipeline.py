@@ -106,6 +106,8 @@ class Analysis(Iterator[Reading]):
                 seen.update(utterance.modalities)
                 yield make_reading(index, utterance, prediction, self.reader.emotions, self.reader.thresholds, spent)
             if not self.cancel.is_set():
+                if VOICE not in seen:
+                    self._notes.clear()  # nobody was heard, so it does not matter who transcribes
                 self._notes += _missing(seen)
         finally:
             self._release()
