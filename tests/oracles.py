@@ -16,7 +16,7 @@ from fv2es.models.blocks.repvgg import RepVGG, RepVGGConfig
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
 from fv2es.models.inputs import InputConfig
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
-from fv2es.models.v2em import Words
+from fv2es.models.words import Words
 from fv2es.schema import FaceCrop, Span, Transcript, Utterance
 
 TINY_VOICE = NestedConfig(widths=(8, 16, 24), heads=(1, 2, 4), depths=(2, 1, 2))

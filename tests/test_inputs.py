@@ -8,6 +8,7 @@ import pytest
 import torch
 from oracles import LetterTokenizer, mixed_utterances, random_utterance
 
+from fv2es.models.family import COMPACT_INPUTS
 from fv2es.models.inputs import (
     FaceInput,
     InputConfig,
@@ -18,7 +19,6 @@ from fv2es.models.inputs import (
     piece_array,
     prepare_mel,
 )
-from fv2es.models.v2em import COMPACT_INPUTS
 
 RNG = np.random.default_rng(0)
 CROP = RNG.integers(0, 256, (48, 48, 3), dtype=np.uint8)

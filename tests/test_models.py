@@ -11,8 +11,9 @@ from fv2es.emotions import MOSEI
 from fv2es.hub import Checkpoint
 from fv2es.models import registry
 from fv2es.models.blocks.fusion import LinearPool, one_vs_rest
-from fv2es.models.blocks.nested import NestedConfig, watch_attention
+from fv2es.models.blocks.nested import NestedConfig, NestedTransformer, watch_attention
 from fv2es.models.blocks.repvgg import fold
+from fv2es.models.blocks.vgg import voice_vgg
 from fv2es.models.inputs import make_batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model, list_models
@@ -38,7 +39,7 @@ def ready(name: str) -> MultimodalModel:
     return model.eval()
 
 
-@pytest.fixture(params=["v2em-compact", "tiny"])
+@pytest.fixture(params=["v2em-compact", "fe2e-compact", "tiny"])
 def model(request) -> MultimodalModel:
     return ready(request.param)
 
@@ -57,6 +58,38 @@ def test_the_papers_size_to_the_digit():
     trunks = {name: sum(p.numel() for p in getattr(model, name).trunk.parameters()) for name in ("face", "voice")}
     assert trunks == {"face": 1_811_584, "voice": 66_735_744}
     assert sum(p.numel() for p in model.words.encoder.parameters()) == 11_683_584
+
+
+@pytest.mark.parametrize(
+    ("name", "face", "voice"),
+    [
+        ("fe2e", 10_713_734, 14_380_550),
+        ("v2em-vgg-face", 10_713_734, 101_481_862),
+        ("v2em-vgg-voice", 7_721_862, 14_380_550),
+    ],
+)
+def test_the_baseline_and_the_ablations_to_the_digit(name, face, voice):
+    assert outline(name).parameter_counts() == {"face": face, "voice": voice, "words": 11_688_198, "fusion": 3}
+
+
+def test_the_baselines_trunks():
+    model = outline("fe2e")
+    trunks = {name: sum(p.numel() for p in getattr(model, name).trunk.parameters()) for name in ("face", "voice")}
+    assert trunks == {"face": 4_803_456, "voice": 4_800_256}
+    assert model.face.trunk(torch.zeros(2, 3, 48, 48, device="meta")).shape == (2, 512, 3, 3)
+    assert model.voice.trunk(torch.zeros(5, 4, 32, 32, device="meta")).shape == (5, 512, 8, 2)
+
+
+def test_the_baseline_sees_the_spectrogram_in_one_piece():
+    """Bands one below the other, as FE2E takes them, not V2EM's four channels."""
+    spectrogram = torch.arange(128 * 32.0).reshape(1, 128, 32)
+    layers = voice_vgg()
+    torch.testing.assert_close(layers[1](layers[0](spectrogram.reshape(1, 4, 32, 32))), spectrogram[None])
+
+
+@pytest.mark.parametrize("name", [name for name in list_models() if name.endswith("-compact")])
+def test_compact_sizes_are_small(name):
+    assert sum(p.numel() for p in outline(name).parameters()) <= 12e6
 
 
 def test_the_shipped_size_stays_small():
@@ -204,6 +237,9 @@ def test_the_reader_reads_any_batch_as_one_by_one(model, utterances):
 def test_the_reader_hands_each_utterance_its_own_attention(model, utterances):
     reader = reader_of(model)
     plain, watched = reader.predict(utterances), reader.predict(utterances, attention=True)
+    if not isinstance(model.voice.trunk, NestedTransformer):
+        assert all(prediction.attention is None for prediction in watched)
+        return
     for one, without, prediction in zip(utterances, plain, watched, strict=True):
         np.testing.assert_allclose(prediction.logits, without.logits, atol=1e-5)
         assert without.attention is None
@@ -236,9 +272,10 @@ def test_the_reader_knows_its_weights(model):
 # Training
 
 
-def test_gradients_reach_every_parameter():
+@pytest.mark.parametrize("name", ["v2em-compact", "fe2e-compact"])
+def test_gradients_reach_every_parameter(name):
     torch.manual_seed(0)
-    model = create_model("v2em-compact").train()
+    model = create_model(name).train()
     batch = make_batch([random_utterance(n, 2, 70, "letters") for n in range(4)], model.inputs, LetterTokenizer())
     for part in model.modules():
         if isinstance(part, nn.Dropout):
@@ -262,7 +299,7 @@ def test_the_mirror_image_counts_in_eval_only(model):
 
 
 def test_every_model_has_what_the_application_needs():
-    assert {"v2em", "v2em-compact"} <= set(list_models())
+    assert {"fe2e", "fe2e-compact", "v2em", "v2em-compact", "v2em-vgg-face", "v2em-vgg-voice"} <= set(list_models())
     for name in list_models():
         model = outline(name)
         assert model.emotions == MOSEI

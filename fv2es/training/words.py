@@ -15,7 +15,7 @@ from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.tokenizer import MASK, SPECIAL, SubwordTokenizer
-from fv2es.models.v2em import Words
+from fv2es.models.words import Words
 from fv2es.training.loop import Recipe
 
 RECIPE = Recipe(epochs=4, batch=64, lr=7e-4, weight_decay=0.1, warm=0.15, average=0.9995)
