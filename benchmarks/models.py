@@ -45,8 +45,8 @@ def main() -> None:
                 model(batches[name])
                 if repeat:  # the first warms
                     seconds[name].append((time.perf_counter() - start) * 100 / args.batch)
-    processor = platform.processor() or platform.machine()
-    print(f"{processor}, {os.cpu_count()} cores, torch {torch.__version__}, {args.repeats} repeats, batch {args.batch}\n")
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    print(f"{machine}, {args.repeats} repeats, batch {args.batch}\n")
     report(models, seconds)
 
 
