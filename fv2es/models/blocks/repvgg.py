@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +29,19 @@ def fold_batch_norm(kernel: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -
     return kernel * gain[:, None, None, None], shift
 
 
-def _folded_conv(conv: nn.Conv2d, kernel: Tensor, bias: Tensor) -> nn.Conv2d:
-    size = kernel.shape[-1]  # odd; the padding keeps the picture's size, apart from the stride
-    plain = nn.Conv2d(conv.in_channels, conv.out_channels, size, conv.stride[0], padding=size // 2)
+@runtime_checkable
+class Foldable(Protocol):
+    """A block that has an inference form and changes to it, in place; once changed, nothing happens."""
+
+    def fold(self) -> None: ...
+
+
+def plain_conv(kernel: Tensor, bias: Tensor, stride: int = 1) -> nn.Conv2d:
+    """The convolution with kernel (out, in, k, k) and bias (out,), with nothing to train."""
+    out_channels, in_channels, size = kernel.shape[
+        :3
+    ]  # odd; the padding keeps the picture's size, apart from the stride
+    plain = nn.Conv2d(in_channels, out_channels, size, stride, padding=size // 2)
     plain.to(kernel.device, kernel.dtype)
     plain.load_state_dict({"weight": kernel, "bias": bias})
     return plain.requires_grad_(False)
@@ -51,7 +61,7 @@ class ConvNormAct(nn.Module):
     def fold(self) -> None:
         """Absorb the normalisation into the convolution, in place."""
         if isinstance(self.norm, nn.BatchNorm2d):
-            self.conv = _folded_conv(self.conv, *fold_batch_norm(self.conv.weight, self.conv.bias, self.norm))
+            self.conv = plain_conv(*fold_batch_norm(self.conv.weight, self.conv.bias, self.norm))
             self.norm = nn.Identity()
 
 
@@ -87,7 +97,7 @@ class RepVGGBlock(nn.Module):
             dirac = nn.init.dirac_(torch.empty_like(self.conv.weight))
             same_kernel, same_bias = fold_batch_norm(dirac, None, self.norm_identity)
             kernel, bias = kernel + same_kernel, bias + same_bias
-        self.folded = _folded_conv(self.conv, kernel, bias)
+        self.folded = plain_conv(kernel, bias, self.conv.stride[0])
         for branch in ("conv", "norm", "conv_point", "norm_point", "norm_identity"):
             setattr(self, branch, None)
 
@@ -143,6 +153,6 @@ def fold(module: Module) -> Module:
     if module.training:
         raise ValueError("Folding needs a model in eval mode: batch statistics still move while training.")
     for block in module.modules():
-        if isinstance(block, (RepVGGBlock, ConvNormAct)):
+        if isinstance(block, Foldable):
             block.fold()
     return module
