@@ -18,9 +18,8 @@ metrics: [accuracy, f1, recall]
 # {name}
 
 Six expressed emotions (anger, disgust, fear, happy, sad, surprise; none = neutral) of an utterance in a video, from
-face, voice and words or from any of the three. The compact size of V2EM (Wei et al. 2022): RepVGG faces, nested
-hierarchical attention over the mel-spectrogram, an ALBERT-style text encoder with a vocabulary of its own, weighted
-fusion. Trained from scratch; no other network's weights are in it.
+face, voice and words or from any of the three. {about}; an ALBERT-style text
+encoder with a vocabulary of its own, weighted fusion. Trained from scratch; no other network's weights are in it.
 
 | | parameters (training form) |
 |---|---:|
@@ -28,6 +27,12 @@ fusion. Trained from scratch; no other network's weights are in it.
 
 Weights: `{weights}`, {megabytes:.1f} MB, SHA-256 `{sha256}`, version {version}. Made by `{command}`.
 """
+
+ABOUT = {
+    "v2em-compact": "The compact size of V2EM (Wei et al. 2022): RepVGG faces, nested\nhierarchical attention over the "
+    "mel-spectrogram",
+    "fe2e-compact": "The compact size of FE2E (Dai et al. 2021): VGG networks over\nfaces and the mel-spectrogram",
+}
 
 DATA = """## Data
 
@@ -70,7 +75,10 @@ def write_card(folder: Path) -> None:
     """Write README.md into a checkpoint folder that holds config and weights."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     sizes = "\n".join(f"| {name} | {count:,} |" for name, count in config["parameters"].items())
-    head = HEAD.format(**config, sizes=sizes, weights=WEIGHTS, megabytes=(folder / WEIGHTS).stat().st_size / 1e6)
+    about = ABOUT.get(config["architecture"], f"A model of the family of FE2E, {config['architecture']}")
+    head = HEAD.format(
+        **config, about=about, sizes=sizes, weights=WEIGHTS, megabytes=(folder / WEIGHTS).stat().st_size / 1e6
+    )
     text = [head, DATA.format(**config), _figures(config["metrics"]), _thresholds(config["thresholds"]), LIMITS]
     (folder / CARD).write_text("\n".join(text), encoding="utf-8")
 

@@ -32,7 +32,6 @@ from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
 
-ARCHITECTURE = "v2em-compact"
 VERSION = "1"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
@@ -44,9 +43,9 @@ PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 Parts = dict[str, Scored]
 
 
-def build(data: Path, run: Path, out: Path) -> None:
+def build(architecture: str, data: Path, run: Path, out: Path) -> None:
     """Write the checkpoint folder from the best weights of the three runs under `run`."""
-    model = create_model(ARCHITECTURE)
+    model = create_model(architecture)
     cache = run.parent / "cache"
     parts = _validation(model, data, run, cache)
     whole = {name: _join(list(pieces.values())) for name, pieces in parts.items()}
@@ -60,10 +59,10 @@ def build(data: Path, run: Path, out: Path) -> None:
     config = {
         "name": out.name,
         "version": VERSION,
-        "architecture": ARCHITECTURE,
+        "architecture": architecture,
         "licence": LICENCE,
         "trained_on": list(TRAINED_ON),
-        "command": "python -m fv2es train all",
+        "command": f"python -m fv2es train all --model {architecture}",
         "thresholds": thresholds,
         "metrics": _measure(parts, whole, calibrated, model.fusion),
     }

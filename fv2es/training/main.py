@@ -18,8 +18,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("stage", choices=("all", *STAGES), help="one modality, the assembling of all, or everything")
     default = os.environ.get("FV2ES_DATA", "../shared/data")
     options.add_argument("--data", type=Path, default=Path(default), help="the data folder (default: %(default)s)")
-    options.add_argument("--run", type=Path, default=Path("runs/v2em-compact"), help="where states and logs are kept")
-    options.add_argument("--out", type=Path, default=Path("checkpoints/v2em-compact"), help="the finished checkpoint")
+    options.add_argument("--model", default="v2em-compact", help="a compact model (default: %(default)s)")
+    options.add_argument("--run", type=Path, help="where states and logs are kept (default: runs/MODEL)")
+    options.add_argument("--out", type=Path, help="the finished checkpoint (default: checkpoints/MODEL)")
     options.add_argument("--epochs", type=int, help="instead of the recipe's, for a quick try")
     options.add_argument("--threads", type=int, default=1, help="one process per core beats two threads in one")
     return options
@@ -28,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the stages asked for; a stopped run goes on where it was. Returns the exit status."""
     args = parser().parse_args(arguments)
+    args.run = args.run or Path("runs") / args.model
+    args.out = args.out or Path("checkpoints") / args.model
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     import torch
 
@@ -41,7 +44,7 @@ def _runner(stage: str) -> Callable[[argparse.Namespace], None]:
     if stage == "checkpoint":
         from fv2es.training.checkpoint import build
 
-        return lambda args: build(args.data, args.run, args.out)
+        return lambda args: build(args.model, args.data, args.run, args.out)
     return lambda args: _train(stage, args)
 
 
@@ -62,7 +65,7 @@ def _train(stage: str, args: argparse.Namespace) -> None:
     if args.epochs:
         recipe = replace(recipe, epochs=args.epochs)
     torch.manual_seed(recipe.seed)
-    task = make(create_model("v2em-compact"), args.data, args.run.parent / "cache", recipe)
+    task = make(create_model(args.model), args.data, args.run.parent / "cache", recipe)
     if isinstance(task, words.WordsTask):
         pretraining.load_encoder(task.model.words.encoder, args.run / "pretraining")
     fit(task, recipe, args.run / stage)
