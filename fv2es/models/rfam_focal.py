@@ -1,10 +1,10 @@
 """RFAM and focal modulation: V2EM's scheme with a residual-free face trunk and a modulating voice trunk.
 
-Jia, Tan, Qi, Lin 2024, "A More Efficient Inference Model for Multimodal Emotion Recognition". Reported: .73 M parameters
-for the face trunk, and 49.89 M for the voice trunk, which is FocalNet-S (small receptive field) on three channels with
-a 1000-class head. Chosen: the widths of the face trunk (739,456 parameters in training form); a voice trunk without
-the head that no emotion needs, on the piece as one picture (1, 128, 32), which leaves all but its first convolution as
-reported (49,119,144) and 4×1 cells at its end, where four channels of 32×32 would leave a single one.
+Jia, Tan, Qi, Lin 2024, "A More Efficient Inference Model for Multimodal Emotion Recognition". Reported: .73 M
+parameters for the face trunk, and 49.89 M for the voice trunk, which is FocalNet-S (small receptive field) on three
+channels with a 1000-class head. Chosen: the widths of the face trunk (739,456 parameters in training form); a voice
+trunk without the head that no emotion needs, on the piece as one picture (1, 128, 32), which leaves all but its first
+convolution as reported (49,119,144) and 4×1 cells at its end, where four channels of 32×32 would leave a single one.
 """
 
 from __future__ import annotations
