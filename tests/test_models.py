@@ -39,7 +39,7 @@ def ready(name: str) -> MultimodalModel:
     return model.eval()
 
 
-@pytest.fixture(params=["v2em-compact", "fe2e-compact", "tiny"])
+@pytest.fixture(params=["v2em-compact", "fe2e-compact", "rfam-focal-compact", "tiny"])
 def model(request) -> MultimodalModel:
     return ready(request.param)
 
@@ -272,7 +272,7 @@ def test_the_reader_knows_its_weights(model):
 # Training
 
 
-@pytest.mark.parametrize("name", ["v2em-compact", "fe2e-compact"])
+@pytest.mark.parametrize("name", ["v2em-compact", "fe2e-compact", "rfam-focal-compact"])
 def test_gradients_reach_every_parameter(name):
     torch.manual_seed(0)
     model = create_model(name).train()

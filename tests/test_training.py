@@ -273,6 +273,16 @@ def test_macro_recall_counts_every_label_alike():
     assert macro_recall(guess, labels) == pytest.approx((0.75 + 0.0) / 2)
 
 
+# The command
+
+
+def test_only_models_of_separate_modalities_are_trained_so(tmp_path):
+    from fv2es.training.main import main
+
+    with pytest.raises(ValueError, match="emotion-queries-compact cannot be trained modality by modality"):
+        main(["faces", "--model", "emotion-queries-compact", "--run", str(tmp_path / "run"), "--data", str(tmp_path)])
+
+
 # Words
 
 

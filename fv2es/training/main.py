@@ -51,7 +51,9 @@ def _runner(stage: str) -> Callable[[argparse.Namespace], None]:
 def _train(stage: str, args: argparse.Namespace) -> None:
     import torch
 
+    from fv2es.models.multimodal import MultimodalModel
     from fv2es.models.registry import create_model
+    from fv2es.schema import FACE
     from fv2es.training import faces, pretraining, voice, words
     from fv2es.training.loop import Recipe, Task, fit
 
@@ -65,7 +67,10 @@ def _train(stage: str, args: argparse.Namespace) -> None:
     if args.epochs:
         recipe = replace(recipe, epochs=args.epochs)
     torch.manual_seed(recipe.seed)
-    task = make(create_model(args.model), args.data, args.run.parent / "cache", recipe)
+    model = create_model(args.model)
+    if type(model) is not MultimodalModel or model.readout[FACE] != "one_vs_rest":
+        raise ValueError(f"{args.model} cannot be trained modality by modality, as v2em-compact and its like can.")
+    task = make(model, args.data, args.run.parent / "cache", recipe)
     if isinstance(task, words.WordsTask):
         pretraining.load_encoder(task.model.words.encoder, args.run / "pretraining")
     fit(task, recipe, args.run / stage)
