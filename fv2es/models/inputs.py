@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fv2es.modalities.spectrogram import PIECE_COLUMNS, pieces
-from fv2es.schema import N_MELS, Utterance
+from fv2es.modalities.spectrogram import N_FFT, PIECE_COLUMNS, pieces
+from fv2es.schema import N_MELS, SAMPLE_RATE, Utterance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,13 +57,14 @@ class InputConfig:
     mel: MelInput = MelInput()
     max_tokens: int = 100
     tokenizer: str = "albert/albert-base-v2"  # a Hub name, or a file beside the weights
+    waveform: float = 0.0  # seconds of the raw waveform, from its start; 0 = the network takes none
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> InputConfig:
         """The inverse of `dataclasses.asdict`, after a round through JSON. Raises ValueError for unknown fields."""
         parts = {"face": (FaceInput, values.get("face", {})), "mel": (MelInput, values.get("mel", {}))}
         for kind, settings in ((cls, values), *parts.values()):
-            known = {field.name for field in fields(kind)}
+            known = {one.name for one in fields(kind)}
             if strangers := set(settings) - known:
                 raise ValueError(f"Unknown input settings {sorted(strangers)}; known: {sorted(known)}.")
         face: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in parts["face"][1].items()}
@@ -74,7 +75,8 @@ class InputConfig:
 @dataclass(frozen=True, eq=False)
 class Batch:
     """B utterances. faces (ΣF, C, S, S), pieces (ΣN, 4, 32, 32): all utterances' one behind the other, counted by
-    face_counts and piece_counts (B,); tokens (B, L) with token_mask True at words. A count or row of zero = missing."""
+    face_counts and piece_counts (B,); tokens (B, L) with token_mask True at words. A count or row of zero = missing.
+    If asked for, else empty: waves (B, n), zero-padded, of which the first wave_lengths (B,) samples count."""
 
     faces: Tensor
     face_counts: Tensor
@@ -82,6 +84,8 @@ class Batch:
     piece_counts: Tensor
     tokens: Tensor
     token_mask: Tensor
+    waves: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    wave_lengths: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
 
     def __len__(self) -> int:
         return len(self.face_counts)
@@ -89,10 +93,11 @@ class Batch:
     @property
     def present(self) -> Tensor:
         """(B, 3) bool: face, voice, words."""
-        return torch.stack([self.face_counts > 0, self.piece_counts > 0, self.token_mask.any(1)], dim=1)
+        sound = self.wave_lengths if len(self.wave_lengths) else self.piece_counts
+        return torch.stack([self.face_counts > 0, sound > 0, self.token_mask.any(1)], dim=1)
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 
 def face_tensor(crop: np.ndarray, settings: FaceInput) -> Tensor:
@@ -138,11 +143,15 @@ def piece_array(mel: np.ndarray, settings: MelInput) -> np.ndarray:
 
 
 def make_batch(utterances: Sequence[Utterance], config: InputConfig, tokenizer: Tokenizer | None) -> Batch:
-    """Stack what the utterances have. Raises ValueError where there are words but no tokenizer."""
+    """Stack what the utterances have.
+
+    Raises ValueError where there are words but no tokenizer, or a voice whose waveform is asked for and not kept.
+    """
     crops = [face_tensor(face.pixels, config.face) for one in utterances for face in one.faces]
     channels = 1 if config.face.grey else 3
     cut = [piece_array(one.mel, config.mel) for one in utterances]
     tokens, token_mask = _token_batch([one.transcript.text for one in utterances], config.max_tokens, tokenizer)
+    waves, wave_lengths = _wave_batch(utterances, config.waveform)
     return Batch(
         faces=torch.stack(crops) if crops else torch.zeros(0, channels, config.face.side, config.face.side),
         face_counts=torch.tensor([len(one.faces) for one in utterances]),
@@ -150,7 +159,24 @@ def make_batch(utterances: Sequence[Utterance], config: InputConfig, tokenizer: 
         piece_counts=torch.tensor([len(one) for one in cut]),
         tokens=tokens,
         token_mask=token_mask,
+        waves=waves,
+        wave_lengths=wave_lengths,
     )
+
+
+def _wave_batch(utterances: Sequence[Utterance], seconds: float) -> tuple[Tensor, Tensor]:
+    """(B, n) and (B,); there is a voice where there is a spectrogram, so that all models hear the same utterances."""
+    most = round(seconds * SAMPLE_RATE)
+    rows = []
+    for one in utterances if most else ():
+        heard = one.mel.shape[1] > 0
+        if heard and len(one.waveform) < N_FFT:
+            raise ValueError(f"This model hears the waveform, and that of the voice at {one.span.start:.1f} s is gone.")
+        rows.append(np.ascontiguousarray(one.waveform[: most if heard else 0], np.float32))
+    waves = torch.zeros(len(rows), max(map(len, rows), default=0))
+    for line, row in zip(waves, rows, strict=True):
+        line[: len(row)] = torch.from_numpy(row)
+    return waves, torch.tensor([len(row) for row in rows], dtype=torch.long)
 
 
 def _token_batch(texts: Sequence[str], length: int, tokenizer: Tokenizer | None) -> tuple[Tensor, Tensor]:

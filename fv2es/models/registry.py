@@ -22,7 +22,7 @@ def register_model(builder: Builder) -> Builder:
 
 
 def _load_zoo() -> None:
-    from fv2es.models import emotion_queries, fe2e, rfam_focal, v2em  # noqa: F401  (registers on import)
+    from fv2es.models import emotion_queries, fe2e, late_fusion, rfam_focal, utterance_level, v2em  # noqa: F401  (registers on import)
 
 
 def list_models() -> tuple[str, ...]:
