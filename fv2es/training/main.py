@@ -8,6 +8,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fv2es.models.multimodal import MultimodalModel
+    from fv2es.training.loop import Recipe
 
 STAGES = ("faces", "voice", "pretraining", "words", "checkpoint")
 
@@ -49,13 +54,8 @@ def _runner(stage: str) -> Callable[[argparse.Namespace], None]:
 
 
 def _train(stage: str, args: argparse.Namespace) -> None:
-    import torch
-
-    from fv2es.models.multimodal import MultimodalModel
-    from fv2es.models.registry import create_model
-    from fv2es.schema import FACE
     from fv2es.training import faces, pretraining, voice, words
-    from fv2es.training.loop import Recipe, Task, fit
+    from fv2es.training.loop import Task, fit
 
     tasks: dict[str, tuple[Callable[..., Task], Recipe]] = {
         "faces": (faces.FaceTask, faces.RECIPE),
@@ -66,11 +66,38 @@ def _train(stage: str, args: argparse.Namespace) -> None:
     make, recipe = tasks[stage]
     if args.epochs:
         recipe = replace(recipe, epochs=args.epochs)
-    torch.manual_seed(recipe.seed)
-    model = create_model(args.model)
+    if stage == "words":
+        _train_words(make, recipe, args)
+    else:
+        fit(make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe), recipe, args.run / stage)
+
+
+def _train_words(make: Callable[..., Any], recipe: Recipe, args: argparse.Namespace) -> None:
+    """The teachers, then the student; all begin with the pretrained encoder."""
+    from fv2es.training import pretraining, words
+    from fv2es.training.loop import fit
+
+    def task() -> words.WordsTask:
+        made = make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe)
+        pretraining.load_encoder(made.model.words.encoder, args.run / "pretraining")
+        return made
+
+    teachers = [fit(task(), replace(recipe, seed=seed), args.run / f"words-{seed}") for seed in words.TEACHERS]
+    student = task()
+    student.distil(teachers)
+    fit(student, replace(recipe, seed=len(teachers)), args.run / "words")
+
+
+def _fresh_model(name: str) -> MultimodalModel:
+    """Untrained, always with the same weights. Raises ValueError for one whose modalities are not trained apart."""
+    import torch
+
+    from fv2es.models.multimodal import MultimodalModel
+    from fv2es.models.registry import create_model
+    from fv2es.schema import FACE
+
+    torch.manual_seed(0)
+    model = create_model(name)
     if type(model) is not MultimodalModel or model.readout[FACE] != "one_vs_rest":
-        raise ValueError(f"{args.model} cannot be trained modality by modality, as v2em-compact and its like can.")
-    task = make(model, args.data, args.run.parent / "cache", recipe)
-    if isinstance(task, words.WordsTask):
-        pretraining.load_encoder(task.model.words.encoder, args.run / "pretraining")
-    fit(task, recipe, args.run / stage)
+        raise ValueError(f"{name} cannot be trained modality by modality, as v2em-compact and its like can.")
+    return model
