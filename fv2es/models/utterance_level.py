@@ -3,8 +3,8 @@
 Lee, Kim 2023 (Interspeech, Show & Tell): InceptionResnetV1 (VGGFace2) on faces of 160×160, DistilHuBERT on the raw
 waveform, ALBERT-base-v2 on words; of an utterance the first 5 faces, 10 s and 100 tokens. The backbones are built
 without their weights, which come with a checkpoint. Chosen, where the paper gives no sizes: kernel 3, 256 channels
-and hidden units, ReLU. Deviations: what is missing is masked rather than padded; ALBERT's and FaceNet's classifiers,
-which nothing reads, are left out; DistilHuBERT's SpecAugment, off in the published model, has no parameter.
+and hidden units, ReLU. Deviations: what is missing is masked rather than padded; ALBERT's pooler and FaceNet's
+classifier, which nothing reads, are left out; no SpecAugment in DistilHuBERT.
 """
 
 from __future__ import annotations
