@@ -21,10 +21,10 @@ from fv2es.models.blocks.repvgg import fold
 from fv2es.models.inputs import Batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model, list_models
-from fv2es.schema import MODALITIES
+from fv2es.schema import MODALITIES, SAMPLE_RATE
 
 BASELINE = "fe2e"
-FACES, PIECES, TOKENS = 5, 10, 20
+FACES, PIECES, TOKENS, SAMPLES = 5, 10, 20, 4 * SAMPLE_RATE
 LEAST_ID, MOST_ID = 4, 60  # token ids that every vocabulary has
 
 
@@ -74,7 +74,7 @@ def operations(model: MultimodalModel) -> int:
 
 def random_batch(model: MultimodalModel, size: int) -> Batch:
     """`size` utterances of noise, as the model's inputs are shaped."""
-    face = model.inputs.face
+    face, hears_waves = model.inputs.face, model.inputs.waveform > 0
     return Batch(
         faces=torch.randn(size * FACES, 1 if face.grey else 3, face.side, face.side),
         face_counts=torch.full((size,), FACES),
@@ -82,6 +82,7 @@ def random_batch(model: MultimodalModel, size: int) -> Batch:
         piece_counts=torch.full((size,), PIECES),
         tokens=torch.randint(LEAST_ID, MOST_ID, (size, TOKENS)),
         token_mask=torch.ones(size, TOKENS, dtype=torch.bool),
+        **({"waves": torch.randn(size, SAMPLES), "wave_lengths": torch.full((size,), SAMPLES)} if hears_waves else {}),
     )
 
 
