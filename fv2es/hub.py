@@ -1,4 +1,4 @@
-"""Weights and their meaning: `checkpoints/NAME/` beside the package first, then a repository of the Hub.
+"""Weights and their meaning: `checkpoints/NAME/` beside the package, or a repository of the Hub (`fv2es.remote`).
 
 A checkpoint folder holds `config.json`, `model.safetensors`, what the tokenizer needs and a model card. Nothing but
 safetensors is ever loaded, and the file must have the SHA-256 that the config names.
@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from fv2es.models.multimodal import MultimodalModel
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+WEIGHTS, CONFIG, CARD, TOKENIZER = "model.safetensors", "config.json", "README.md", "tokenizer.json"
 FORMAT = 1
 
 
@@ -68,7 +68,12 @@ def find(name: str) -> Path | None:
 
 def open_checkpoint(name: str) -> Checkpoint:
     """The checkpoint called `name`, or `ORG/NAME[@revision]` of the Hub. Raises CheckpointError."""
-    folder = _download(name) if "/" in name else find(name)
+    if "/" in name:
+        from fv2es.remote import fetch  # which needs this module
+
+        folder: Path | None = fetch(name)
+    else:
+        folder = find(name)
     if folder is None:
         known = ", ".join(list_checkpoints()) or "none"
         raise CheckpointError(f"There are no trained weights for {name!r} here; those that are: {known}.")
@@ -85,6 +90,16 @@ def open_checkpoint(name: str) -> Checkpoint:
         raise CheckpointError(f"The checkpoint {name!r} has no usable {CONFIG} ({error}).") from error
 
 
+def weights_of(checkpoint: Checkpoint) -> Path:
+    """The file of the weights, which are those that the config names. Raises CheckpointError."""
+    weights = checkpoint.folder / WEIGHTS
+    if not weights.is_file():
+        raise CheckpointError(f"The checkpoint {checkpoint.name!r} has no {WEIGHTS}.")
+    if sha256(weights) != checkpoint.sha256:
+        raise CheckpointError(f"The weights of {checkpoint.name!r} are not those its config names (SHA-256 differs).")
+    return weights
+
+
 def load_model(checkpoint: Checkpoint) -> MultimodalModel:
     """The model with its weights, in eval mode and inference form. Raises CheckpointError."""
     from safetensors import SafetensorError
@@ -94,11 +109,7 @@ def load_model(checkpoint: Checkpoint) -> MultimodalModel:
     from fv2es.models.inputs import InputConfig
     from fv2es.models.registry import create_model
 
-    weights = checkpoint.folder / WEIGHTS
-    if not weights.is_file():
-        raise CheckpointError(f"The checkpoint {checkpoint.name!r} has no {WEIGHTS}.")
-    if sha256(weights) != checkpoint.sha256:
-        raise CheckpointError(f"The weights of {checkpoint.name!r} are not those its config names (SHA-256 differs).")
+    weights = weights_of(checkpoint)
     try:
         model = create_model(checkpoint.architecture)
     except (TypeError, ValueError) as error:
@@ -137,15 +148,3 @@ def sha256(path: Path) -> str:
     """Of a file's content, in hexadecimal."""
     with path.open("rb") as data:
         return hashlib.file_digest(data, "sha256").hexdigest()
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repository, _, revision = name.partition("@")
-    try:
-        patterns = [CONFIG, WEIGHTS, CARD, "tokenizer.json"]
-        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(f"The checkpoint {name!r} could not be fetched from the Hub.") from error

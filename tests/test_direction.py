@@ -32,7 +32,8 @@ ALLOWED = {
     "modalities": MODALITIES,
     "modalities.spectrogram": NOUNS,
     "models": (*NOUNS, "modalities.spectrogram", "models"),
-    "hub": (*NOUNS, "limits", "models", "hub"),
+    "hub": (*NOUNS, "limits", "models", "hub", "remote"),
+    "remote": ("hub", "remote"),
     "reader": MODEL,
     "results": (*NOUNS, "results"),
     "metrics": (*NOUNS, "results"),
@@ -56,7 +57,7 @@ KEEPERS = {
     "silero_vad": ("utterances",),
     "faster_whisper": ("modalities.speech",),
     "pocketsphinx": ("modalities.speech",),
-    "huggingface_hub": ("hub", "modalities.speech", "models", "cli"),
+    "huggingface_hub": ("remote", "modalities.speech", "models", "cli"),
 }
 NUMPY_ONLY = ("schema", "emotions", "results", "metrics")
 NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "evaluation", "ui", "app")

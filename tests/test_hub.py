@@ -265,6 +265,7 @@ def test_from_the_hub_comes_what_is_asked_for_and_no_more(shelf, tmp_path, monke
         asked.update(more, repository=repository)
         return str(tmp_path / "fetched")
 
+    monkeypatch.setattr("huggingface_hub.model_info", lambda *_, **__: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     checkpoint = open_checkpoint("someone/fetched@v1")
     assert load_model(checkpoint).emotions == MOSEI
@@ -275,6 +276,7 @@ def test_from_the_hub_comes_what_is_asked_for_and_no_more(shelf, tmp_path, monke
 
 def test_what_comes_from_the_hub_is_checked_as_well(shelf, tmp_path, monkeypatch):
     make(tmp_path, "fetched", sha256="0" * 64)
+    monkeypatch.setattr("huggingface_hub.model_info", lambda *_, **__: None)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path / "fetched"))
     assert "SHA-256 differs" in complaint("someone/fetched")
     (tmp_path / "fetched" / CONFIG).unlink()

@@ -1,0 +1,382 @@
+"""The Hub's own client against a Hub in miniature: what is fetched, published, and said when something is wrong.
+
+The client reads its settings when it is imported, so each of its runs is a process of its own.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hub_server import TOKEN, Hub, serve
+from oracles import LetterTokenizer, mixed_utterances, shake, tiny_v2em
+
+from fv2es import hub as checkpoints
+from fv2es.emotions import MOSEI
+from fv2es.hub import CARD, CONFIG, TOKENIZER, WEIGHTS
+from fv2es.models.inputs import make_batch
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "someone/tiny"
+GUARD = 240  # seconds; only against a client that never ends
+
+FETCH = """
+import json, sys
+from fv2es.hub import CheckpointError, open_checkpoint, weights_of
+try:
+    print(json.dumps({"folder": str(weights_of(open_checkpoint(sys.argv[1])).parent)}))
+except CheckpointError as error:
+    print(json.dumps({"error": str(error)}))
+"""
+
+LOGITS = """
+import sys
+import torch
+from oracles import LetterTokenizer, mixed_utterances, tiny_v2em
+from fv2es.hub import load_model, open_checkpoint
+from fv2es.models import registry
+from fv2es.models.inputs import make_batch
+registry.list_models()
+registry._BUILDERS["tiny"] = tiny_v2em
+model = load_model(open_checkpoint(sys.argv[1]))
+with torch.inference_mode():
+    torch.save(model(make_batch(mixed_utterances(), model.inputs, LetterTokenizer())).logits, sys.argv[2])
+"""
+
+
+@pytest.fixture
+def hub():
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A model and the folder of its checkpoint, whole enough to be published."""
+    torch.manual_seed(0)
+    model = shake(tiny_v2em())
+    folder = tmp_path_factory.mktemp("shelf") / "mine"
+    model.inputs = type(model.inputs)(**{**vars(model.inputs), "tokenizer": TOKENIZER})
+    thresholds = dict.fromkeys(MOSEI, 0.5)
+    checkpoints.save(
+        model, folder, {"architecture": "tiny", "thresholds": thresholds, "licence": "CC0", "version": "3"}
+    )
+    (folder / CARD).write_text("---\nlicense: cc0-1.0\n---\n\n# mine\n", encoding="utf-8")
+    (folder / TOKENIZER).write_text('{"made": "up"}', encoding="utf-8")
+    return model.eval(), folder
+
+
+@pytest.fixture
+def files(made) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in made[1].iterdir()}
+
+
+@pytest.fixture
+def client(hub, tmp_path, made):
+    """Runs Python in a process whose Hub is the one in miniature; its cache is the test's own."""
+
+    def run(*arguments: str, address: str | None = None, **more: str) -> subprocess.CompletedProcess:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT", "LANG") if name in os.environ}
+        settings = {
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+            "PYTHONUTF8": "1",
+            "HF_ENDPOINT": address or hub.address,
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_HUB_DISABLE_XET": "1",  # its chunk store is not spoken here
+            "NO_PROXY": "*",
+            "OMP_NUM_THREADS": "1",
+            "FV2ES_CHECKPOINTS": str(made[1].parent),
+        }
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, env=kept | settings | more, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=GUARD
+        )
+
+    return run
+
+
+@pytest.fixture
+def fetch(client, tmp_path):
+    """What `open_checkpoint` gives in a fresh process: the folder, or the one sentence that is said instead."""
+
+    def run(name: str, **more: str) -> Path | str:
+        done = client("-c", FETCH, name, **more)
+        assert done.returncode == 0, done.stderr
+        assert "Retrying" not in done.stderr, "the client tries again where it should give up"
+        answer = json.loads(done.stdout)
+        if "folder" in answer:
+            return Path(answer["folder"])
+        said = answer["error"]
+        assert repr(name) in said
+        assert said.endswith(".")
+        assert said.count(". ") == 0
+        assert not any(part in said for part in ("\n", "Traceback", "http", str(tmp_path)))
+        return said
+
+    return run
+
+
+@pytest.fixture
+def publish(client, made):
+    """The command, with a token unless told otherwise."""
+
+    def run(name: str = "mine", *options: str, repo: str = NAME, token: str = TOKEN, **more: str):
+        return client("-m", "fv2es", "publish", name, "--repo", repo, *options, HF_TOKEN=token, **more)
+
+    return run
+
+
+@pytest.fixture
+def silent():
+    """The address of a server that takes every call and never says a word; `.calls()` counts them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+
+        class Silent:
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+            def calls(self) -> int:
+                count = 0
+                while True:
+                    try:
+                        listener.accept()[0].close()
+                    except BlockingIOError:
+                        return count
+                    count += 1
+
+        yield Silent()
+
+
+def nowhere() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+# Fetching
+
+
+def test_a_commit_a_tag_and_a_branch(hub: Hub, fetch, files):
+    repository = hub.repository(NAME)
+    first = repository.commit(files | {"notes.txt": b"not asked for"})
+    repository.refs["v1"] = first
+    second = repository.commit({CARD: b"a better card"})
+    assert fetch(f"{NAME}@{first}").name == first
+    assert fetch(f"{NAME}@v1").name == first
+    folder = fetch(NAME)
+    assert folder.name == second
+    assert {path.name for path in folder.iterdir()} == {CONFIG, WEIGHTS, CARD, TOKENIZER}
+    assert (folder / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert hub.gets("/large/") == [""], "the weights are the same in both"
+
+
+def test_a_moved_branch_is_noticed(hub: Hub, fetch, files):
+    repository = hub.repository(NAME)
+    first = repository.commit(files)
+    assert fetch(f"{NAME}@main").name == first
+    second = repository.commit({CARD: b"a better card"})
+    folder = fetch(f"{NAME}@main")
+    assert folder.name == second
+    assert (folder / CARD).read_bytes() == b"a better card"
+
+
+def test_a_commit_in_the_cache_needs_no_network(hub: Hub, fetch, files):
+    commit = hub.repository(NAME).commit(files)
+    folder = fetch(f"{NAME}@{commit}")
+    hub.asked.clear()
+    assert fetch(f"{NAME}@{commit}") == folder
+    assert fetch(f"{NAME}@{commit}", address=nowhere()) == folder
+    assert fetch(f"{NAME}@{commit}", HF_HUB_OFFLINE="1") == folder
+    assert hub.asked == []
+
+
+def test_a_branch_in_the_cache_stands_in_while_the_hub_is_away(hub: Hub, fetch, files, silent):
+    hub.repository(NAME).commit(files)
+    folder = fetch(NAME)
+    assert fetch(NAME, HF_HUB_OFFLINE="1") == folder
+    assert fetch(NAME, address=nowhere()) == folder
+    assert fetch(NAME, address=silent.address) == folder
+    assert silent.calls() == 1
+    hub.status = 503
+    assert fetch(NAME) == folder
+
+
+def test_nothing_in_the_cache_and_no_hub(fetch, silent):
+    said = f"The checkpoint {NAME!r} could not be fetched from the Hub"
+    assert fetch(NAME, HF_HUB_OFFLINE="1") == f"{said}."
+    assert fetch(NAME, address=nowhere()) == f"{said}: it does not answer."
+    assert fetch(NAME, address=silent.address) == f"{said}: it does not answer."
+    assert silent.calls() == 1
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(hub: Hub, fetch, files):
+    chunk = 10 * 2**20  # what the client keeps is counted in these
+    weights = bytes(range(256)) * (chunk // 256) + b"the rest"
+    config = json.loads(files[CONFIG]) | {"sha256": hashlib.sha256(weights).hexdigest()}
+    hub.repository(NAME).commit(files | {WEIGHTS: weights, CONFIG: json.dumps(config).encode()})
+    hub.cut = chunk + 3
+    folder = fetch(NAME)
+    assert (folder / WEIGHTS).read_bytes() == weights
+    assert hub.gets("/large/") == ["", f"bytes={chunk}-"]
+
+
+def test_what_came_before_a_failure_is_not_fetched_again(hub: Hub, fetch, files):
+    hub.repository(NAME).commit(files)
+    hub.lost = {WEIGHTS}
+    assert fetch(NAME) == f"The checkpoint {NAME!r} could not be fetched from the Hub: a file is missing there."
+    assert fetch(NAME, HF_HUB_OFFLINE="1").startswith("The checkpoint"), "half a checkpoint is none"
+    hub.lost = set()
+    fetch(NAME)
+    assert len(hub.gets(f"/{CONFIG}")) == 1
+    assert len(hub.gets("/large/")) == 1
+
+
+def test_other_weights_than_the_config_names(hub: Hub, fetch, files):
+    commit = hub.repository(NAME).commit(files)
+    wrong = f"The weights of '{NAME}@{commit}' are not those its config names (SHA-256 differs)."
+    hub.swapped = True
+    assert fetch(f"{NAME}@{commit}") == wrong
+    assert fetch(f"{NAME}@{commit}", HF_HUB_OFFLINE="1") == wrong, "from the cache they are no better"
+    hub.swapped = False
+    folder = fetch(f"{NAME}@{commit}")
+    assert (folder / WEIGHTS).read_bytes() == files[WEIGHTS], "and are fetched anew as soon as that is possible"
+
+
+@pytest.mark.parametrize("absent", [CONFIG, WEIGHTS])
+def test_a_repository_without_what_is_needed(hub: Hub, fetch, files, absent):
+    del files[absent]
+    hub.repository(NAME).commit(files)
+    assert f"has no {absent}" in fetch(NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("someone/else", "there is no such repository, or it is not yours to see"),
+        ("someone/secret", "there is no such repository, or it is not yours to see"),
+        (f"{NAME}@v9", "it has no such revision"),
+        (f"{NAME}@{'0' * 40}", "it has no such revision"),
+    ],
+)
+def test_what_the_hub_does_not_have(hub: Hub, fetch, files, name, reason):
+    hub.repository(NAME).commit(files)
+    hub.repository("someone/secret", private=True).commit(files)
+    assert fetch(name) == f"The checkpoint {name!r} could not be fetched from the Hub: {reason}."
+
+
+def test_a_hub_in_trouble_and_a_server_that_is_none(hub: Hub, fetch):
+    said = f"The checkpoint {NAME!r} could not be fetched from the Hub"
+    hub.status = 503
+    assert fetch(NAME) == f"{said}: the Hub answers with status 503."
+    hub.status, hub.body = 200, b"<html>Welcome to our Wi-Fi</html>"
+    assert fetch(NAME) == f"{said}: its answer is not the Hub's."
+
+
+# Publishing
+
+
+def test_published_and_fetched_gives_the_same_logits(hub: Hub, publish, client, made, files, tmp_path):
+    model, _ = made
+    done = publish()
+    assert (done.returncode, done.stderr) == (0, "")
+    commit = hub.repositories[NAME].refs["main"]
+    assert done.stdout.splitlines() == [
+        f"mine is at {hub.address}/{NAME}, commit {commit}.",
+        f"It is used with --model {NAME}@{commit}",
+    ]
+    assert hub.repositories[NAME].commits[commit] == files | {".gitattributes": b"made\n"}
+    assert not hub.repositories[NAME].private
+    assert [one["value"]["summary"] for one in hub.operations if one["key"] == "header"] == ["mine, version 3"]
+    again = client("-c", LOGITS, f"{NAME}@{commit}", str(tmp_path / "logits.pt"))
+    assert again.returncode == 0, again.stderr
+    with torch.inference_mode():
+        expected = model(make_batch(mixed_utterances(), model.inputs, LetterTokenizer())).logits
+    torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), expected, atol=1e-5, rtol=0)
+
+
+def test_a_repository_that_is_there_is_updated_and_loses_nothing(hub: Hub, publish, files):
+    old = hub.repository(NAME).commit({CARD: b"old", "notes.txt": b"keep me"})
+    assert publish().returncode == 0
+    new = hub.repositories[NAME].refs["main"]
+    assert new != old
+    assert hub.repositories[NAME].commits[new] == files | {"notes.txt": b"keep me"}
+    assert {one["key"] for one in hub.operations} == {"header", "file", "lfsFile"}
+    assert publish().returncode == 0
+    assert hub.repositories[NAME].refs["main"] == new, "the same again is no new commit"
+
+
+def test_a_private_repository(hub: Hub, publish):
+    assert publish("mine", "--private").returncode == 0
+    assert hub.repositories[NAME].private
+    assert publish("mine", "--private").returncode == 0
+    hub.repository("someone/open").commit({CARD: b"old"})
+    done = publish("mine", "--private", repo="someone/open")
+    assert done.returncode == 2
+    assert done.stderr == "'someone/open' is there already and public; what goes into it can be seen by all.\n"
+    assert len(hub.repositories["someone/open"].commits) == 1
+
+
+def refused(done: subprocess.CompletedProcess) -> str:
+    """The one sentence on standard error."""
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_who_may_not_publish(hub: Hub, publish):
+    assert refused(publish(token="")) == ("The Hub wants to know who publishes: run `hf auth login`, or set HF_TOKEN.")
+    assert refused(publish(HF_HUB_OFFLINE="1")) == "HF_HUB_OFFLINE is set: nothing can be published."
+    assert hub.asked == []
+    assert refused(publish(token="hf_other")) == (
+        f"'mine' could not be published as '{NAME}': the token does not allow it."
+    )
+    assert hub.repositories == {}
+
+
+def test_no_hub_to_publish_to(publish, silent):
+    said = f"'mine' could not be published as '{NAME}': the Hub cannot be reached."
+    assert refused(publish(address=nowhere())) == said
+    assert refused(publish(address=silent.address)) == said
+
+
+@pytest.mark.parametrize("repo", ["tiny", "a/b/c", "a/b@main", "../b c"])
+def test_no_name_of_a_repository(hub: Hub, publish, repo):
+    assert refused(publish(repo=repo)) == f"{repo!r} is not the name of a repository: ORG/NAME is needed."
+    assert hub.asked == []
+
+
+def edit(folder: Path, **values) -> None:
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8")) | values
+    (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+
+
+def test_only_what_is_whole_is_published(hub: Hub, publish, made, tmp_path):
+    shelf = tmp_path / "shelf"
+    for name in ("no-card", "no-licence", "wrong", "no-words", "odd-card"):
+        shutil.copytree(made[1], shelf / name)
+    (shelf / "no-card" / CARD).unlink()
+    edit(shelf / "no-licence", licence="")
+    edit(shelf / "wrong", sha256="0" * 64)
+    (shelf / "no-words" / TOKENIZER).unlink()
+    for name, sentence in {
+        "no-card": "The checkpoint 'no-card' has no model card (README.md).",
+        "no-licence": "The config.json of 'no-licence' names no licence.",
+        "wrong": "The weights of 'wrong' are not those its config names (SHA-256 differs).",
+        "no-words": "The checkpoint 'no-words' needs its vocabulary in tokenizer.json.",
+        "someone/other": "'someone/other' is not a checkpoint that is here.",
+    }.items():
+        assert refused(publish(name, FV2ES_CHECKPOINTS=str(shelf))) == sentence
+    assert refused(publish("absent", FV2ES_CHECKPOINTS=str(shelf))).startswith("There are no trained weights for")
+    assert hub.asked == []
+    (shelf / "odd-card" / CARD).write_text("no head", encoding="utf-8")
+    assert refused(publish("odd-card", FV2ES_CHECKPOINTS=str(shelf))) == (
+        f"'odd-card' could not be published as '{NAME}': the head of the model card is not valid."
+    )
