@@ -37,7 +37,6 @@ LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
 GOALS = {"face": "accuracy", "voice": "macro_recall", "words": "f1"}
 PULL = {"face": 0.002, "voice": 0.02, "words": 0.0}
-WORDS_SHARE = {"GoEmotions": 0.7, "MELD": 0.3}  # of the weight; by sentences it would be .83 and .17
 PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 
 Parts = dict[str, Scored]
@@ -110,10 +109,9 @@ def _voice(task: VoiceTask) -> Parts:
 
 def _words(task: WordsTask) -> Parts:
     parts = {}
-    for name, share in WORDS_SHARE.items():
+    for name in ("GoEmotions", "MELD"):
         sentences = task.valid[name.lower()]
-        weight = np.full(len(sentences), share / len(sentences))
-        parts[name] = _scored(task.logits(task.model, sentences), _many_hot(sentences), weight)
+        parts[name] = _scored(task.logits(task.model, sentences), _many_hot(sentences), np.ones(len(sentences)))
     return parts
 
 
