@@ -65,10 +65,15 @@ def report(models: dict[str, MultimodalModel], seconds: dict[str, list[float]]) 
 
 
 def operations(model: MultimodalModel) -> int:
-    """Multiplications of one utterance, attention written out so that every product is counted."""
+    """Multiplications of one utterance, nothing fused, so that every product of matrices is counted."""
     counter = FlopCounterMode(display=False)
-    with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
-        model(random_batch(model, 1))
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), counter:
+            model(random_batch(model, 1))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
     return counter.get_total_flops() // 2
 
 
