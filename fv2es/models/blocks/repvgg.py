@@ -6,7 +6,7 @@ Ding et al. 2021, "RepVGG: Making VGG-style ConvNets Great Again" (arXiv 2101.03
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -126,23 +126,22 @@ class RepVGG(nn.Sequential):
     """(B, in, H, W) → (B, width, H/2ⁿ, W/2ⁿ)."""
 
     def __init__(self, config: RepVGGConfig) -> None:
-        pooled = config.halve_by == "pool"
-        layers: list[nn.Module] = [ConvNormAct(config.in_channels, config.stem_width, config.stem_kernel)]
-        if pooled:
-            layers.append(nn.MaxPool2d(2))
-        width = config.stem_width
-        for stage in config.stages:
-            layers += self._stage(width, stage, pooled)
-            width = stage[-1]
-        super().__init__(*layers)
+        super().__init__(*staged(config, RepVGGBlock))
 
-    @staticmethod
-    def _stage(width: int, widths: Sequence[int], pooled: bool) -> list[nn.Module]:
-        layers: list[nn.Module] = []
-        for position, out in enumerate(widths):
-            layers.append(RepVGGBlock(width, out, stride=2 if position == 0 and not pooled else 1))
+
+def staged(config: RepVGGConfig, block: Callable[[int, int, int], nn.Module]) -> Iterator[nn.Module]:
+    """The stem and all stages of `block(in, out, stride)`, halved as the config says."""
+    pooled = config.halve_by == "pool"
+    yield ConvNormAct(config.in_channels, config.stem_width, config.stem_kernel)
+    if pooled:
+        yield nn.MaxPool2d(2)
+    width = config.stem_width
+    for stage in config.stages:
+        for position, out in enumerate(stage):
+            yield block(width, out, 2 if position == 0 and not pooled else 1)
             width = out
-        return [*layers, nn.MaxPool2d(2)] if pooled else layers
+        if pooled:
+            yield nn.MaxPool2d(2)
 
 
 def fold(module: Module) -> Module:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fv2es.models.blocks.repvgg import ConvNormAct, fold_batch_norm, plain_conv
+from fv2es.models.blocks.repvgg import RepVGGConfig, fold_batch_norm, plain_conv, staged
 
 
 def simam(x: Tensor, regularisation: float = 1e-4) -> Tensor:
@@ -101,23 +101,11 @@ class RFAMBlock(nn.Module):
 
 
 @dataclass(frozen=True)
-class RFAMConfig:
-    """in_channels → stem → stages, halved as `RepVGGConfig` says. The defaults come within 3 % of the .73 M that the
-    paper reports; it does not tell the widths."""
+class RFAMConfig(RepVGGConfig):
+    """The defaults come within 3 % of the .73 M that the paper reports; it does not tell the widths."""
 
-    in_channels: int = 3
     stem_width: int = 32
-    stem_kernel: int = 5
     stages: tuple[tuple[int, ...], ...] = ((32, 32, 64), (64, 128), (256,))
-    halve_by: str = "pool"
-
-    def __post_init__(self) -> None:
-        if self.halve_by not in ("pool", "stride"):
-            raise ValueError(f"halve_by needs pool or stride, got {self.halve_by}")
-
-    @property
-    def width(self) -> int:
-        return self.stages[-1][-1]
 
 
 class RFAM(nn.Sequential):
@@ -127,15 +115,4 @@ class RFAM(nn.Sequential):
     """
 
     def __init__(self, config: RFAMConfig) -> None:
-        pooled = config.halve_by == "pool"
-        layers: list[nn.Module] = [ConvNormAct(config.in_channels, config.stem_width, config.stem_kernel)]
-        if pooled:
-            layers.append(nn.MaxPool2d(2))
-        width = config.stem_width
-        for stage in config.stages:
-            for position, out in enumerate(stage):
-                layers.append(RFAMBlock(width, out, stride=2 if position == 0 and not pooled else 1))
-                width = out
-            if pooled:
-                layers.append(nn.MaxPool2d(2))
-        super().__init__(*layers)
+        super().__init__(*staged(config, RFAMBlock))
