@@ -138,8 +138,7 @@ def test_a_clip_from_upload_to_clear(visit, paced, clip, width):
     assert page.locator("#inputs img").count() == 5
     assert page.locator("#inputs svg").is_visible()
 
-    page.locator("#utterances input").nth(1).focus()
-    page.keyboard.press("Space")
+    page.locator("#utterances input").nth(1).press("Space")
     heading(page, 2).wait_for()
     page.locator("#utterances label").first.click()
     heading(page, 1).wait_for()
