@@ -169,9 +169,8 @@ class EmotionQueries(MultimodalModel):
         raw = self.answer(self.sequence(batch), asked, torch.cat([present, _only(columns)]))
         alone = raw[:count, None].repeat(1, len(MODALITIES), 1)
         alone[rows, columns] = raw[count:]
-        share = present / present.sum(1, keepdim=True).clamp_min(1)
-        whole = raw[:count] * (share @ self.calibration.scale) + share @ self.calibration.bias
-        return Output(whole * present.any(1, keepdim=True), self.calibration(alone) * present[..., None], present)
+        whole = self.calibration.joint(raw[:count], present)
+        return Output(whole, self.calibration(alone) * present[..., None], present)
 
 
 def _only(columns: Tensor) -> Tensor:

@@ -152,9 +152,7 @@ class UtteranceLevel(MultimodalModel):
                 states[there, column] = self.encode(name, batch).to(dtype)
         only = torch.eye(len(MODALITIES), dtype=dtype, device=states.device)[..., None]
         alone = self.calibration(self.fusion(states[:, None] * only).to(dtype)) * present[..., None]
-        share = present / present.sum(1, keepdim=True).clamp_min(1)
-        whole = self.fusion(states).to(dtype) * (share @ self.calibration.scale) + share @ self.calibration.bias
-        return Output(whole * present.any(1, keepdim=True), alone, present)
+        return Output(self.calibration.joint(self.fusion(states).to(dtype), present), alone, present)
 
 
 def distilhubert() -> nn.Module:

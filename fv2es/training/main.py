@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fv2es.models.multimodal import MultimodalModel
@@ -67,18 +67,18 @@ def _train(stage: str, args: argparse.Namespace) -> None:
     if args.epochs:
         recipe = replace(recipe, epochs=args.epochs)
     if stage == "words":
-        _train_words(make, recipe, args)
+        _train_words(recipe, args)
     else:
         fit(make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe), recipe, args.run / stage)
 
 
-def _train_words(make: Callable[..., Any], recipe: Recipe, args: argparse.Namespace) -> None:
+def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:
     """The teachers, then the student; all begin with the pretrained encoder."""
     from fv2es.training import pretraining, words
     from fv2es.training.loop import fit
 
     def task() -> words.WordsTask:
-        made = make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe)
+        made = words.WordsTask(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe)
         pretraining.load_encoder(made.model.words.encoder, args.run / "pretraining")
         return made
 

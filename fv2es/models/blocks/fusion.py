@@ -35,6 +35,14 @@ class Calibration(nn.Module):
         """(B, modalities, E) → the same."""
         return logits * self.scale + self.bias
 
+    def joint(self, logits: Tensor, present: Tensor) -> Tensor:
+        """(B, E) logits of several modalities together, (B, modalities) bool → (B, E); 0 where none is present.
+
+        Calibration belongs to modalities; what several say takes the mean of theirs.
+        """
+        share = present / present.sum(1, keepdim=True).clamp_min(1)
+        return (logits * (share @ self.scale) + share @ self.bias) * present.any(1, keepdim=True)
+
 
 class WeightedFusion(nn.Module):
     """Linear(modalities, 1, bias=False) over the stacked logits of the modalities that are present.
