@@ -68,8 +68,26 @@ def _train(stage: str, args: argparse.Namespace) -> None:
         recipe = replace(recipe, epochs=args.epochs)
     if stage == "words":
         _train_words(recipe, args)
+    elif stage == "voice":
+        _train_voice(recipe, args)
     else:
         fit(make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe), recipe, args.run / stage)
+
+
+def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
+    """The teacher, then the network that learns from it; the teacher's own model needs the first alone."""
+    from fv2es.training import voice
+    from fv2es.training.loop import fit
+
+    def task(name: str) -> voice.VoiceTask:
+        return voice.VoiceTask(_fresh_model(name), args.data, args.run.parent / "cache", recipe)
+
+    own = args.model == voice.TEACHER
+    student, teacher = task(args.model), task(voice.TEACHER)
+    teacher.model.load_state_dict(fit(teacher, recipe, args.run / ("voice" if own else "voice-teacher")))
+    if not own:
+        student.distil(teacher.model)
+        fit(student, recipe, args.run / "voice")
 
 
 def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:
