@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fv2es.emotions import MOSEI
+
 if TYPE_CHECKING:
     from fv2es.models.multimodal import MultimodalModel
 
@@ -102,7 +104,7 @@ def weights_of(checkpoint: Checkpoint) -> Path:
 
 def load_model(checkpoint: Checkpoint) -> MultimodalModel:
     """The model with its weights, in eval mode and inference form. Raises CheckpointError."""
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     from fv2es.models.blocks.repvgg import fold
@@ -111,7 +113,11 @@ def load_model(checkpoint: Checkpoint) -> MultimodalModel:
 
     weights = weights_of(checkpoint)
     try:
-        model = create_model(checkpoint.architecture)
+        with safe_open(str(weights), framework="pt") as file:
+            learnt = (file.metadata() or {}).get("emotions")  # what no edit of the config can change
+        model = create_model(checkpoint.architecture, learnt.split(",") if learnt else MOSEI)
+    except SafetensorError as error:
+        raise CheckpointError(f"The weights of {checkpoint.name!r} do not fit {checkpoint.architecture}.") from error
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint {checkpoint.name!r} cannot be used: {error}") from error
     if (checkpoint.emotions, checkpoint.config.get("readout")) != (model.emotions, model.readout):
@@ -132,7 +138,8 @@ def save(model: MultimodalModel, folder: Path, config: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     # The library's own `save_file` leaves a file that nobody but its owner may read.
-    (folder / WEIGHTS).write_bytes(serialise(tensors, metadata={"format": "pt"}))
+    metadata = {"format": "pt", "emotions": ",".join(model.emotions)}
+    (folder / WEIGHTS).write_bytes(serialise(tensors, metadata=metadata))
     whole = {
         "format": FORMAT,
         "emotions": list(model.emotions),

@@ -183,8 +183,13 @@ def test_emotions_of_another_order_are_not_taken_for_these(shelf):
     make(shelf, "mine")
     edit(shelf / "mine", emotions=list(reversed(MOSEI)))
     assert "differ in emotions or read-out" in complaint("mine")
-    make(shelf, "other", tiny_v2em(IEMOCAP), thresholds=dict.fromkeys(IEMOCAP, 0.5))
-    assert "differ in emotions or read-out" in complaint("other")
+
+
+def test_emotions_of_another_corpus_come_with_the_weights(shelf):
+    make(shelf, "mine", tiny_v2em(IEMOCAP), thresholds=dict.fromkeys(IEMOCAP, 0.5))
+    assert load_model(open_checkpoint("mine")).emotions == IEMOCAP
+    edit(shelf / "mine", emotions=list(MOSEI), thresholds=dict.fromkeys(MOSEI, 0.5))
+    assert "differ in emotions or read-out" in complaint("mine")
 
 
 def test_a_read_out_of_another_kind_is_not_passed_over(shelf):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from fv2es.emotions import MOSEI
 from fv2es.models.blocks.albert import AlbertConfig
 from fv2es.models.blocks.fusion import LinearPool
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
@@ -37,35 +36,39 @@ COMPACT_INPUTS = InputConfig(
 )
 
 
-def paper_size(face: nn.Module, face_features: int, voice: nn.Module, voice_features: int) -> MultimodalModel:
+def paper_size(
+    face: nn.Module, face_features: int, voice: nn.Module, voice_features: int, emotions: tuple[str, ...]
+) -> MultimodalModel:
     """Trunks whose maps have so many numbers → Linear 1024-64, sequence transformer; ALBERT-base; weighted fusion."""
-    emotions = len(MOSEI)
+    count = len(emotions)
 
     def head(features: int) -> SequenceHead:
         embed = nn.Sequential(nn.Flatten(), nn.Linear(features, 1024), nn.ReLU(), nn.Linear(1024, 64))
-        return SequenceHead(embed, SequenceEncoder(SequenceConfig()), 64, emotions)
+        return SequenceHead(embed, SequenceEncoder(SequenceConfig()), 64, count)
 
     return MultimodalModel(
         Trunked(face, head(face_features)),
         Trunked(voice, head(voice_features)),
-        Words(AlbertConfig(), emotions),
-        MOSEI,
+        Words(AlbertConfig(), count),
+        emotions,
         InputConfig(),
     )
 
 
-def compact_size(face: nn.Module, face_width: int, voice: nn.Module, voice_width: int) -> MultimodalModel:
+def compact_size(
+    face: nn.Module, face_width: int, voice: nn.Module, voice_width: int, emotions: tuple[str, ...]
+) -> MultimodalModel:
     """Trunks whose maps have so many channels → their mean → the mean over the utterance; a small text encoder."""
-    emotions = len(MOSEI)
+    count = len(emotions)
 
     def head(width: int) -> SequenceHead:
-        return SequenceHead(_MapMean(), SequenceEncoder(SequenceConfig(depth=0)), width, emotions, dropout=0.3)
+        return SequenceHead(_MapMean(), SequenceEncoder(SequenceConfig(depth=0)), width, count, dropout=0.3)
 
     return MultimodalModel(
         Trunked(face, head(face_width), mirror=True),
         Trunked(voice, head(voice_width)),
-        Words(COMPACT_WORDS, emotions, dropout=0.3),
-        MOSEI,
+        Words(COMPACT_WORDS, count, dropout=0.3),
+        emotions,
         COMPACT_INPUTS,
         readout={"face": "one_vs_rest", "voice": "one_vs_rest"},
         fusion=LinearPool,

@@ -108,35 +108,36 @@ class Tokens(nn.Module):
         return self.head(tokens[mask], mask.sum(1))
 
 
-def late_fusion(config: LateConfig, sequence: Callable[[], nn.Module], out_width: int) -> MultimodalModel:
+def late_fusion(
+    config: LateConfig, sequence: Callable[[], nn.Module], out_width: int, emotions: tuple[str, ...]
+) -> MultimodalModel:
     """Faces, columns and tokens, each through its own encoder made by `sequence`, whose state has `out_width`."""
-    emotions = len(MOSEI)
 
     def head(embed: nn.Module) -> SequenceHead:
-        return SequenceHead(embed, sequence(), out_width, emotions, config.dropout)
+        return SequenceHead(embed, sequence(), out_width, len(emotions), config.dropout)
 
     pixels = nn.Sequential(nn.Flatten(), nn.Linear(INPUTS.face.side**2, config.width))
     return MultimodalModel(
         head(pixels),
         Columns(head(nn.Linear(N_MELS, config.width))),
         Tokens(head(nn.Embedding(config.vocabulary, config.width))),
-        MOSEI,
+        emotions,
         INPUTS,
     )
 
 
 @register_model
-def lf_lstm() -> MultimodalModel:
+def lf_lstm(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """Two bidirectional layers: 956,038 visual, 677,510 acoustic, 1,684,998 textual parameters."""
     config = LateConfig()
     return late_fusion(
-        config, lambda: BidirectionalLSTM(config.width, config.lstm_depth, config.dropout), 2 * config.width
+        config, lambda: BidirectionalLSTM(config.width, config.lstm_depth, config.dropout), 2 * config.width, emotions
     )
 
 
 @register_model
-def lf_transformer() -> MultimodalModel:
+def lf_transformer(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """Four layers: 1,089,030 visual, 810,502 acoustic, 1,817,990 textual parameters."""
     config = LateConfig()
     sizes = SequenceConfig(config.width, config.transformer_depth, config.heads, config.feed_forward, config.dropout)
-    return late_fusion(config, lambda: PositionedTransformer(sizes), config.width)
+    return late_fusion(config, lambda: PositionedTransformer(sizes), config.width, emotions)

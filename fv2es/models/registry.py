@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
+
+from fv2es.emotions import COLOURS, MOSEI
 
 if TYPE_CHECKING:
     from fv2es.models.multimodal import MultimodalModel
@@ -31,9 +33,11 @@ def list_models() -> tuple[str, ...]:
     return tuple(sorted(_BUILDERS))
 
 
-def create_model(name: str) -> MultimodalModel:
-    """A fresh, untrained model. Raises ValueError, naming what is known, for an unknown name."""
+def create_model(name: str, emotions: Sequence[str] = MOSEI) -> MultimodalModel:
+    """A fresh, untrained model. Raises ValueError, naming what is known, for an unknown name or emotion."""
     _load_zoo()
     if name not in _BUILDERS:
         raise ValueError(f"Unknown model {name!r}; known: {', '.join(list_models())}.")
-    return _BUILDERS[name]()
+    if not emotions or set(emotions) - set(COLOURS) or len(set(emotions)) < len(emotions):
+        raise ValueError(f"Emotions are some of {', '.join(COLOURS)}, each once; got {', '.join(emotions) or 'none'}.")
+    return _BUILDERS[name]() if tuple(emotions) == MOSEI else _BUILDERS[name](emotions=tuple(emotions))

@@ -9,6 +9,7 @@ convolution as reported (49,119,144) and 4×1 cells at its end, where four chann
 
 from __future__ import annotations
 
+from fv2es.emotions import MOSEI
 from fv2es.models.blocks.focal import FocalConfig, FocalNet
 from fv2es.models.blocks.nested import NestedConfig, NestedTransformer
 from fv2es.models.blocks.repvgg import RepVGG, RepVGGConfig
@@ -30,24 +31,26 @@ COMPACT_VOICE = FocalConfig(patch=2, widths=(32, 64, 128), depths=(2, 2, 4), dro
 
 
 @register_model
-def rfam_focal() -> MultimodalModel:
+def rfam_focal(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The paper's size."""
-    return paper_size(RFAM(RFAMConfig()), FACE_MAP, FocalNet(FocalConfig()), VOICE_MAP)
+    return paper_size(RFAM(RFAMConfig()), FACE_MAP, FocalNet(FocalConfig()), VOICE_MAP, emotions)
 
 
 @register_model
-def rfam_focal_v() -> MultimodalModel:
+def rfam_focal_v(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The ablation V(RFAM)+A(V2EM): the face trunk alone is new."""
-    return paper_size(RFAM(RFAMConfig()), FACE_MAP, NestedTransformer(NestedConfig()), 512 * 8 * 8)
+    return paper_size(RFAM(RFAMConfig()), FACE_MAP, NestedTransformer(NestedConfig()), 512 * 8 * 8, emotions)
 
 
 @register_model
-def rfam_focal_a() -> MultimodalModel:
+def rfam_focal_a(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The ablation V(V2EM)+A(focal modulation): the voice trunk alone is new."""
-    return paper_size(RepVGG(RepVGGConfig()), 512 * 3 * 3, FocalNet(FocalConfig()), VOICE_MAP)
+    return paper_size(RepVGG(RepVGGConfig()), 512 * 3 * 3, FocalNet(FocalConfig()), VOICE_MAP, emotions)
 
 
 @register_model
-def rfam_focal_compact() -> MultimodalModel:
+def rfam_focal_compact(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The same blocks, narrower, in the compact size of the family; patches of 2×2 keep a map of 16×4 cells."""
-    return compact_size(RFAM(COMPACT_FACES), COMPACT_FACES.width, FocalNet(COMPACT_VOICE), COMPACT_VOICE.widths[-1])
+    return compact_size(
+        RFAM(COMPACT_FACES), COMPACT_FACES.width, FocalNet(COMPACT_VOICE), COMPACT_VOICE.widths[-1], emotions
+    )

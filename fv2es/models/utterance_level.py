@@ -176,7 +176,7 @@ def albert_base() -> nn.Module:
 
 
 @register_model
-def utterance_level() -> UtteranceLevel:
+def utterance_level(emotions: tuple[str, ...] = MOSEI) -> UtteranceLevel:
     """The paper's backbones: 23,876,096 visual, 24,081,280 acoustic, 11,683,072 textual parameters, 198,406 behind."""
     from facenet_pytorch import InceptionResnetV1
 
@@ -185,4 +185,5 @@ def utterance_level() -> UtteranceLevel:
         VoiceState(distilhubert(), 768),
         WordState(albert_base(), 768),
         InputConfig(face=PIXELS, max_tokens=TOKENS, waveform=SECONDS),
+        emotions,
     )

@@ -8,6 +8,7 @@ centre; the blocks are folded once, after training.
 
 from __future__ import annotations
 
+from fv2es.emotions import MOSEI
 from fv2es.models.blocks.nested import NestedConfig, NestedTransformer
 from fv2es.models.blocks.repvgg import RepVGG, RepVGGConfig
 from fv2es.models.blocks.vgg import face_vgg, voice_vgg
@@ -28,26 +29,26 @@ COMPACT_VOICE = NestedConfig(widths=(32, 64, 128), heads=(2, 4, 8), depths=(1, 1
 
 
 @register_model
-def v2em() -> MultimodalModel:
+def v2em(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The paper's size: 7,721,862 visual, 101,481,862 acoustic, 11,688,198 textual parameters (training form)."""
-    return paper_size(RepVGG(RepVGGConfig()), FACE_MAP, NestedTransformer(NestedConfig()), VOICE_MAP)
+    return paper_size(RepVGG(RepVGGConfig()), FACE_MAP, NestedTransformer(NestedConfig()), VOICE_MAP, emotions)
 
 
 @register_model
-def v2em_vgg_face() -> MultimodalModel:
+def v2em_vgg_face(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The ablation V(VGG)+A(V2EM) (Wei et al., Table V): FE2E's faces."""
-    return paper_size(face_vgg(), FACE_MAP, NestedTransformer(NestedConfig()), VOICE_MAP)
+    return paper_size(face_vgg(), FACE_MAP, NestedTransformer(NestedConfig()), VOICE_MAP, emotions)
 
 
 @register_model
-def v2em_vgg_voice() -> MultimodalModel:
+def v2em_vgg_voice(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The ablation V(V2EM)+A(VGG): FE2E's voice."""
-    return paper_size(RepVGG(RepVGGConfig()), FACE_MAP, voice_vgg(), 512 * 8 * 2)
+    return paper_size(RepVGG(RepVGGConfig()), FACE_MAP, voice_vgg(), 512 * 8 * 2, emotions)
 
 
 @register_model
-def v2em_compact() -> MultimodalModel:
+def v2em_compact(emotions: tuple[str, ...] = MOSEI) -> MultimodalModel:
     """The shipped size: the same blocks, narrower (see `family`)."""
     return compact_size(
-        RepVGG(COMPACT_FACES), COMPACT_FACES.width, NestedTransformer(COMPACT_VOICE), COMPACT_VOICE.widths[-1]
+        RepVGG(COMPACT_FACES), COMPACT_FACES.width, NestedTransformer(COMPACT_VOICE), COMPACT_VOICE.widths[-1], emotions
     )
