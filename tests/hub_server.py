@@ -36,6 +36,7 @@ class Repository:
     private: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
+    tags: set[str] = field(default_factory=set)  # those of `refs` that are no branches
 
     def commit(self, files: dict[str, bytes], ref: str = "main") -> str:
         """Add files to what `ref` points to and move it; the new commit's name."""
@@ -57,6 +58,12 @@ class Hub:
     address: str = ""
     store: str = ""
     cut: int | None = None  # the next large file breaks off after so many bytes, once
+    stuck: int | None = None  # of large files so many bytes come and no more, while the line stays open
+    deaf: str | None = None  # questions whose path contains this are taken and never answered
+    deafens: bool = False  # so is every question after the first
+    xet: bool = False  # files are said to lie in a Xet store as well; there is none
+    keys: set[str] = field(default_factory=set)  # tokens that the store of large files was shown
+    over: threading.Event = field(default_factory=threading.Event)  # lets go of those who wait
     swapped: bool = False  # large files come with one bit changed
     lost: set[str] = field(default_factory=set)  # listed, but not to be had
     status: int | None = None  # the answer to every question
@@ -94,18 +101,28 @@ class Handler(BaseHTTPRequestHandler):
     def _any(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         self.sent = self.rfile.read(length)
-        path = unquote(urlsplit(self.path).path)
+        quoted = urlsplit(self.path).path
+        path = unquote(quoted)
         self.hub.asked.append((self.command, path, self.headers.get("Range", "")))
         try:
+            if self.hub.deaf is not None and self.hub.deaf in path:
+                return self._wait()
+            if self.hub.deafens:
+                self.hub.deaf = ""
             if self.hub.status is not None:
                 return self._reply(self.hub.body, self.hub.status)
             for pattern, action in ROUTES:
-                if found := re.fullmatch(pattern, path):
-                    return action(self, *found.groups())
+                if found := re.fullmatch(pattern, quoted):
+                    return action(self, *(unquote(part) if part else part for part in found.groups()))
             raise Answer(404, "RepoNotFound")
         except Answer as answer:
             headers = {"X-Error-Code": answer.code} if answer.code else {}
             return self._reply(b"", answer.status, **headers)
+
+    def _wait(self) -> None:
+        """Say nothing until the test is over."""
+        self.close_connection = True
+        self.hub.over.wait()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _any
 
@@ -140,6 +157,14 @@ class Handler(BaseHTTPRequestHandler):
             raise Answer(404, "RevisionNotFound")
         return commit, repository.commits[commit]
 
+    def references(self, name: str) -> None:
+        repository = self._repository(name)
+        answer: dict[str, list[dict[str, str]]] = {"branches": [], "tags": [], "converts": []}
+        for ref, commit in repository.refs.items():
+            kind, folder = ("tags", "tags") if ref in repository.tags else ("branches", "heads")
+            answer[kind].append({"name": ref, "ref": f"refs/{folder}/{ref}", "targetCommit": commit})
+        self._json(answer)
+
     # Reading
 
     def info(self, name: str, revision: str | None) -> None:
@@ -170,18 +195,26 @@ class Handler(BaseHTTPRequestHandler):
         digest = hashlib.sha256(data).hexdigest()
         self.hub.large[digest] = data
         linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(data))}
+        if self.hub.xet:
+            route = f"{self.hub.address}/api/models/{name}/xet-read-token/{commit}"
+            linked |= {"X-Xet-Hash": digest, "X-Xet-Refresh-Route": route}
         return self._reply(b"", 302, Location=f"{self.hub.store}/large/{digest}", **linked, **headers)
 
     def large(self, digest: str) -> None:
         data = self.hub.large[digest]
+        self.hub.keys |= {self.headers["Authorization"]} - {None}
         if self.hub.swapped:
             data = data[:-1] + bytes([data[-1] ^ 1])
-        headers, status, whole = {"ETag": f'"{digest}"'}, 200, len(data)
+        headers, status, whole, start = {"ETag": f'"{digest}"'}, 200, len(data), 0
         if span := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
             start = int(span[1])
             data, status = data[start:], 206
             headers["Content-Range"] = f"bytes {start}-{whole - 1}/{whole}"
         cut, self.hub.cut = self.hub.cut, None
+        if self.hub.stuck is not None:
+            self._reply(data[: max(self.hub.stuck - start, 0)], status, **headers, **{"Content-Length": str(len(data))})
+            self.wfile.flush()
+            return self._wait()
         if cut is None:
             return self._reply(data, status, **headers)
         self.close_connection = True
@@ -197,6 +230,14 @@ class Handler(BaseHTTPRequestHandler):
             raise Answer(409)
         self.hub.repository(name, private=asked.get("visibility") == "private").commit({".gitattributes": b"made\n"})
         self._json({"url": f"{self.hub.address}/{name}"})
+
+    def branch(self, name: str, ref: str) -> None:
+        self._must_be_known()
+        repository = self._repository(name)
+        if ref in repository.refs:
+            raise Answer(409)
+        repository.refs[ref] = repository.refs["main"]
+        self._json({})
 
     def check_card(self) -> None:
         valid = json.loads(self.sent)["content"].startswith("---\nlicense:")
@@ -249,6 +290,8 @@ NAME, REVISION = r"([\w.-]+/[\w.-]+)", "([^/]+)"
 ROUTES = (
     ("/api/repos/create", Handler.create),
     ("/api/validate-yaml", Handler.check_card),
+    (f"/api/models/{NAME}/refs", Handler.references),
+    (f"/api/models/{NAME}/branch/{REVISION}", Handler.branch),
     (f"/api/models/{NAME}/tree/{REVISION}", Handler.tree),
     (f"/api/models/{NAME}/preupload/{REVISION}", Handler.preupload),
     (f"/api/models/{NAME}/commit/{REVISION}", Handler.commit),
@@ -273,6 +316,7 @@ def serve() -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.over.set()
         for server, thread in zip(servers, threads, strict=True):
             server.shutdown()
             server.server_close()

@@ -90,7 +90,7 @@ def client(hub, tmp_path, made):
             "HF_HOME": str(tmp_path / "home"),
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DISABLE_XET": "1",  # its chunk store is not spoken here
+            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
             "NO_PROXY": "*",
             "OMP_NUM_THREADS": "1",
             "FV2ES_CHECKPOINTS": str(made[1].parent),
@@ -217,37 +217,150 @@ def test_nothing_in_the_cache_and_no_hub(fetch, silent):
     assert silent.calls() == 1
 
 
-def test_a_download_that_broke_off_goes_on_where_it_stopped(hub: Hub, fetch, files):
-    chunk = 10 * 2**20  # what the client keeps is counted in these
-    weights = bytes(range(256)) * (chunk // 256) + b"the rest"
+def large(files: dict[str, bytes], size: int) -> dict[str, bytes]:
+    """The files with weights of so many bytes, which the config names."""
+    weights = bytes(range(256)) * (size // 256) + b"the rest"
     config = json.loads(files[CONFIG]) | {"sha256": hashlib.sha256(weights).hexdigest()}
-    hub.repository(NAME).commit(files | {WEIGHTS: weights, CONFIG: json.dumps(config).encode()})
-    hub.cut = chunk + 3
+    return files | {WEIGHTS: weights, CONFIG: json.dumps(config).encode()}
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(hub: Hub, fetch, files):
+    files = large(files, 2**20)
+    hub.repository(NAME).commit(files)
+    hub.cut = 300_003
     folder = fetch(NAME)
-    assert (folder / WEIGHTS).read_bytes() == weights
-    assert hub.gets("/large/") == ["", f"bytes={chunk}-"]
+    assert (folder / WEIGHTS).read_bytes() == files[WEIGHTS]
+    whole, rest = hub.gets("/large/")
+    assert (whole, rest) == ("", "bytes=300003-")
+
+
+def test_a_server_that_stops_in_mid_file(hub: Hub, fetch, files):
+    """It is given up with a sentence, and the next try, another process, goes on from there."""
+    files = large(files, 2**20)
+    hub.repository(NAME).commit(files)
+    said = f"The checkpoint {NAME!r} could not be fetched from the Hub: "
+    hub.stuck = 0
+    assert fetch(NAME) == said + "the connection broke off; the next try goes on from there."
+    assert hub.gets("/large/") == [""] * 3, "three lines that bring nothing are enough"
+    hub.asked.clear()
+    hub.stuck = 300_003
+    assert fetch(NAME) == said + "the connection broke off; the next try goes on from there."
+    assert fetch(NAME, HF_HUB_OFFLINE="1").startswith("The checkpoint"), "half a checkpoint is none"
+    hub.asked.clear()
+    hub.stuck = None
+    folder = fetch(NAME)
+    assert (folder / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert hub.gets("/large/") == ["bytes=300003-"]
+
+
+def test_a_server_that_stops_after_its_first_answer(hub: Hub, fetch, files):
+    hub.repository(NAME).commit(files)
+    hub.deafens = True
+    said = f"The checkpoint {NAME!r} could not be fetched from the Hub: the connection broke off"
+    assert fetch(NAME) == f"{said}; the next try goes on from there."
+    assert len(hub.asked) == 2
+
+
+def test_what_was_fetched_last_stands_in_where_the_new_cannot_come(hub: Hub, fetch, files):
+    repository = hub.repository(NAME)
+    old = repository.commit(files)
+    assert fetch(NAME).name == old
+    new = repository.commit(large(files, 2**20))
+    hub.stuck = 0
+    assert fetch(NAME).name == old
+    hub.stuck = None
+    assert fetch(NAME).name == new
+    assert fetch(NAME, HF_HUB_OFFLINE="1").name == new
+
+
+def test_a_part_that_cannot_be_right_is_thrown_away(hub: Hub, fetch, files, tmp_path):
+    files = large(files, 2**20)
+    hub.repository(NAME).commit(files)
+    blobs = tmp_path / "home" / "hub" / f"models--{NAME.replace('/', '--')}" / "blobs"
+    blobs.mkdir(parents=True)
+    part = blobs / f"{hashlib.sha256(files[WEIGHTS]).hexdigest()}.part"
+    part.write_bytes(b"of something else")
+    said = f"The checkpoint {NAME!r} could not be fetched from the Hub: {WEIGHTS} is not what the Hub has"
+    assert fetch(NAME) == f"{said} (SHA-256 differs)."
+    assert not part.exists()
+    part.write_bytes(bytes(len(files[WEIGHTS]) + 1))
+    assert (fetch(NAME) / WEIGHTS).read_bytes() == files[WEIGHTS]
+
+
+def test_the_token_stays_with_the_hub(hub: Hub, fetch, files):
+    hub.repository(NAME, private=True).commit(files)
+    fetch(NAME, HF_TOKEN=TOKEN)
+    assert hub.gets("/large/") == [""]
+    assert hub.keys == set()
+
+
+def test_the_cache_is_the_clients(hub: Hub, fetch, client, files):
+    """What was fetched is found by the client's own functions, whole, and without the Hub."""
+    commit = hub.repository(NAME).commit(files)
+    folder = fetch(NAME)
+    code = (
+        "import huggingface_hub as h\n"
+        f"print(h.snapshot_download({NAME!r}, local_files_only=True))\n"
+        "(one,) = h.scan_cache_dir().repos\n"
+        "print(one.repo_id, *(r.commit_hash for r in one.revisions), *(sorted(*(r.refs for r in one.revisions))))"
+    )
+    done = client("-c", code, address=nowhere())
+    assert done.stdout.splitlines() == [str(folder), f"{NAME} {commit} main"], done.stderr
+
+
+def test_xet_is_not_needed(hub: Hub, fetch, files):
+    """Where the Hub points to a Xet store, the weights come over plain HTTP all the same."""
+    hub.repository(NAME).commit(files)
+    hub.xet = True
+    assert (fetch(NAME) / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert not any("xet" in path for _, path, _ in hub.asked)
 
 
 def test_what_came_before_a_failure_is_not_fetched_again(hub: Hub, fetch, files):
     hub.repository(NAME).commit(files)
-    hub.lost = {WEIGHTS}
+    hub.lost = {TOKENIZER}
     assert fetch(NAME) == f"The checkpoint {NAME!r} could not be fetched from the Hub: a file is missing there."
     assert fetch(NAME, HF_HUB_OFFLINE="1").startswith("The checkpoint"), "half a checkpoint is none"
     hub.lost = set()
     fetch(NAME)
-    assert len(hub.gets(f"/{CONFIG}")) == 1
+    assert len(hub.gets(f"/{CARD}")) == 1
     assert len(hub.gets("/large/")) == 1
 
 
-def test_other_weights_than_the_config_names(hub: Hub, fetch, files):
+def test_weights_that_the_hub_lists_and_does_not_have(hub: Hub, fetch, files):
+    hub.repository(NAME).commit(files)
+    hub.lost = {WEIGHTS}
+    assert fetch(NAME) == f"The checkpoint {NAME!r} could not be fetched from the Hub: a file is missing there."
+
+
+def test_weights_that_change_on_the_way(hub: Hub, fetch, files):
     commit = hub.repository(NAME).commit(files)
-    wrong = f"The weights of '{NAME}@{commit}' are not those its config names (SHA-256 differs)."
+    name = f"{NAME}@{commit}"
     hub.swapped = True
-    assert fetch(f"{NAME}@{commit}") == wrong
-    assert fetch(f"{NAME}@{commit}", HF_HUB_OFFLINE="1") == wrong, "from the cache they are no better"
+    said = f"The checkpoint {name!r} could not be fetched from the Hub"
+    assert fetch(name) == f"{said}: {WEIGHTS} is not what the Hub has (SHA-256 differs)."
+    assert fetch(name, HF_HUB_OFFLINE="1") == f"{said}."
     hub.swapped = False
-    folder = fetch(f"{NAME}@{commit}")
-    assert (folder / WEIGHTS).read_bytes() == files[WEIGHTS], "and are fetched anew as soon as that is possible"
+    assert (fetch(name) / WEIGHTS).read_bytes() == files[WEIGHTS]
+
+
+def test_weights_that_change_in_the_cache(hub: Hub, fetch, files):
+    commit = hub.repository(NAME).commit(files)
+    name = f"{NAME}@{commit}"
+    folder = fetch(name)
+    (folder / WEIGHTS).resolve().write_bytes(b"damaged")
+    wrong = f"The weights of {name!r} are not those its config names (SHA-256 differs)."
+    assert fetch(name, HF_HUB_OFFLINE="1") == wrong
+    assert (fetch(name) / WEIGHTS).read_bytes() == files[WEIGHTS], "and are fetched anew as soon as that is possible"
+
+
+def test_a_repository_whose_config_names_other_weights(hub: Hub, fetch, files):
+    config = json.loads(files[CONFIG]) | {"sha256": "0" * 64}
+    hub.repository(NAME).commit(files | {CONFIG: json.dumps(config).encode()})
+    wrong = f"The weights of {NAME!r} are not those its config names (SHA-256 differs)."
+    assert fetch(NAME) == wrong
+    assert fetch(NAME) == wrong
+    assert fetch(NAME, HF_HUB_OFFLINE="1") == wrong
 
 
 @pytest.mark.parametrize("absent", [CONFIG, WEIGHTS])
@@ -345,6 +458,64 @@ def test_no_hub_to_publish_to(publish, silent):
     said = f"'mine' could not be published as '{NAME}': the Hub cannot be reached."
     assert refused(publish(address=nowhere())) == said
     assert refused(publish(address=silent.address)) == said
+
+
+def test_a_branch_of_ones_own(hub: Hub, publish, fetch, files):
+    hub.repository(NAME).commit({CARD: b"old", "notes.txt": b"keep me"})
+    done = publish("mine", "--revision", "trials/one")
+    assert (done.returncode, done.stderr) == (0, "")
+    repository = hub.repositories[NAME]
+    made = repository.refs["trials/one"]
+    assert repository.commits[made] == files | {"notes.txt": b"keep me"}
+    assert repository.commits[repository.refs["main"]][CARD] == b"old"
+    assert f"--model {NAME}@{made}" in done.stdout
+    assert publish("mine", "--revision", "trials/one").returncode == 0, "one that is there is used"
+    assert fetch(f"{NAME}@trials/one").name == made
+    assert fetch(f"{NAME}@trials/one", HF_HUB_OFFLINE="1").name == made
+
+
+def test_a_branch_of_a_repository_that_is_new(hub: Hub, publish, files):
+    assert publish("mine", "--revision", "main").returncode == 0
+    assert publish("mine", "--revision", "v2", repo="someone/new").returncode == 0
+    repository = hub.repositories["someone/new"]
+    assert WEIGHTS not in repository.commits[repository.refs["main"]]
+    assert repository.commits[repository.refs["v2"]][WEIGHTS] == files[WEIGHTS]
+
+
+def test_what_is_no_branch(hub: Hub, publish, files):
+    repository = hub.repository(NAME)
+    commit = repository.commit(files)
+    for name, why in {
+        commit: "is a commit, which stays as it is: name a branch",
+        "refs/pr/1": "is not the name of a branch",
+        "a..b": "is not the name of a branch",
+        "/a": "is not the name of a branch",
+        "a b": "is not the name of a branch",
+        "": "is not the name of a branch",
+    }.items():
+        assert refused(publish("mine", "--revision", name)) == f"{name!r} {why}."
+    assert hub.asked == []
+    repository.refs["v1"] = commit
+    repository.tags.add("v1")
+    said = f"'v1' is a tag of '{NAME}', which stays where it is: name a branch."
+    assert refused(publish("mine", "--revision", "v1")) == said
+    assert list(repository.commits) == [commit]
+
+
+@pytest.mark.parametrize("deaf", ["/create", "/validate-yaml", "/commit/"])
+def test_a_hub_that_falls_silent_on_the_way(hub: Hub, publish, deaf):
+    hub.deaf = deaf
+    assert refused(publish()).endswith(": the Hub stopped answering.")
+
+
+def test_a_hub_without_a_xet_store(hub: Hub, publish):
+    """The client would hand the weights to Xet without asking; the command has it use plain HTTP unless told so."""
+    assert publish().returncode == 0
+    assert not any("xet" in path for _, path, _ in hub.asked)
+    said = refused(publish(repo="someone/else", HF_HUB_DISABLE_XET="0"))
+    assert said == "'mine' could not be published as 'someone/else': its Xet store does not answer; " + (
+        "HF_HUB_DISABLE_XET=1 goes without."
+    )
 
 
 @pytest.mark.parametrize("repo", ["tiny", "a/b/c", "a/b@main", "../b c"])
