@@ -1,9 +1,13 @@
 """The training loop: killed and resumed equals unbroken, the best epoch is kept; what each modality's part does."""
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,6 +160,133 @@ def test_only_matrices_decay(tmp_path, monkeypatch):
     assert (decayed["weight_decay"], plain["weight_decay"]) == (RECIPE.weight_decay, 0.0)
     assert [p.dim() for p in decayed["params"]] == [2, 2]
     assert [p.dim() for p in plain["params"]] == [1, 1, 1, 1]
+
+
+def test_each_part_learns_at_its_own_rate(tmp_path):
+    """The longest beginning of a name that fits decides."""
+    recipe = replace(RECIPE, epochs=1, optimiser="adam", schedule="constant", rates=(("0.", 10.0), ("0.b", 0.5)))
+    optimiser, rates = loop._optimiser(model := Blobs().model, recipe)
+    rate = {id(p): one for group, one in zip(optimiser.param_groups, rates, strict=True) for p in group["params"]}
+    assert {name: rate[id(p)] for name, p in model.named_parameters()} == {
+        "0.weight": 10.0, "0.bias": 0.5, "1.weight": 1.0, "1.bias": 1.0, "4.weight": 1.0, "4.bias": 1.0,
+    }  # fmt: skip
+    assert type(optimiser) is torch.optim.Adam
+    fit(Blobs(), recipe, tmp_path)
+    groups = torch.load(tmp_path / "state.pt", weights_only=True)["optimiser"]["param_groups"]
+    assert [group["lr"] for group in groups] == pytest.approx([RECIPE.lr * one for one in rates])
+    with pytest.raises(ValueError, match="learning rate for 'words', and no parameter's name begins so"):
+        fit(Blobs(), replace(recipe, rates=(("words", 2.0),)), tmp_path / "other")
+
+
+def test_training_ends_when_nothing_gets_better(tmp_path):
+    patient = replace(RECIPE, epochs=9, patience=2)
+    best = fit(task := Scripted([0.2, 0.7, 0.1, 0.7, 0.9]), patient, tmp_path)
+    assert_same(best, task.validated[1])
+    assert [line["score"] for line in log_of(tmp_path)] == [0.2, 0.7, 0.1, 0.7]
+    assert_same(fit(Scripted([]), patient, tmp_path), best)  # and it stays ended
+
+
+def test_the_log_is_that_of_the_state(tmp_path):
+    """A kill between the state and the log loses no line, and a log that ran ahead or was damaged is put right."""
+    reported: list[list[dict]] = []
+    fit(Blobs(), RECIPE, tmp_path, lambda history: reported.append(list(history)))
+    whole = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    assert [len(one) for one in reported] == [1, 2, 3, 4]
+    (tmp_path / "log.jsonl").write_text("".join(whole.splitlines(keepends=True)[:3]), encoding="utf-8")
+    fit(Blobs(), RECIPE, tmp_path, lambda history: reported.append(list(history)))
+    assert (tmp_path / "log.jsonl").read_text(encoding="utf-8") == whole
+    assert reported[4:] == [reported[3]]
+
+
+def test_a_state_of_an_earlier_version_is_gone_on_with(tmp_path):
+    """It knows fewer fields of the recipe and no history."""
+    unbroken = fit(Blobs(), RECIPE, tmp_path / "unbroken")
+    with pytest.raises(Stop):
+        fit(Blobs((2, 1)), RECIPE, tmp_path / "broken")
+    path = tmp_path / "broken" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    del state["history"]
+    known = ("epochs", "batch", "lr", "weight_decay", "warm", "average", "clip", "bfloat16", "seed")
+    state["recipe"] = {name: state["recipe"][name] for name in known}
+    torch.save(state, path)
+    with pytest.raises(ValueError, match="another recipe"):
+        fit(Blobs(), replace(RECIPE, patience=3), tmp_path / "broken")
+    assert_same(fit(Blobs(), RECIPE, tmp_path / "broken"), unbroken)
+    assert log_of(tmp_path / "broken") == log_of(tmp_path / "unbroken")
+
+
+def test_unknown_names_in_a_recipe():
+    with pytest.raises(ValueError, match="Unknown optimiser 'lion'; known: adamw, adam"):
+        replace(RECIPE, optimiser="lion")
+    with pytest.raises(ValueError, match="Unknown schedule 'staircase'; known: one_cycle, cosine, constant"):
+        replace(RECIPE, schedule="staircase")
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
+    with pytest.raises(ValueError, match=r"no number in epoch 0 \(nan\): a lower lr may help"):
+        fit(Blobs(), replace(RECIPE, lr=1e30), tmp_path)
+
+
+def test_schedules():
+    def shares(schedule: str) -> list[float]:
+        return [loop.share_of_rate(step, 100, replace(RECIPE, schedule=schedule)) for step in range(101)]
+
+    assert set(shares("constant")) == {1.0}
+    cosine = shares("cosine")
+    assert cosine == sorted(cosine, reverse=True)
+    assert (cosine[0], cosine[50]) == (1.0, pytest.approx(0.5))
+    assert cosine[100] == pytest.approx(0, abs=1e-9)
+    assert shares("one_cycle") == [one_cycle(step, 100, RECIPE.warm) for step in range(101)]
+
+
+# Killed
+
+
+def train_until_killed(folder: Path, moment: tuple[str, int] | None) -> None:
+    """In a process of its own. moment: the n-th time that a file of such a name is about to be (or has just been)
+    put in its place, or a batch is drawn, the process is killed as the kernel would."""
+    seen: dict[str, int] = {}
+
+    def reach(name: str) -> None:
+        seen[name] = seen.get(name, 0) + 1
+        if (name, seen[name]) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Watched(Blobs):
+        def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+            reach("batch")
+            return super().loss(batch)
+
+    def put(partial: Path, path: Path) -> Path:
+        reach(f"before {path.name}")
+        os.replace(partial, path)
+        reach(f"after {path.name}")
+        return path
+
+    Path.replace = put  # type: ignore[method-assign]
+    fit(Watched(), RECIPE, folder)
+
+
+MOMENTS = [
+    ("batch", 3), ("batch", 11), ("before best.pt", 1), ("after best.pt", 2),
+    ("before state.pt", 3), ("after state.pt", 1), ("after state.pt", 4), ("before log.jsonl", 2),
+]  # fmt: skip
+
+
+def test_a_process_killed_at_any_moment_loses_nothing(tmp_path):
+    """SIGKILL, by the process itself so that the moment is sure; torch is imported once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "tqdm", "pytest"])
+    wanted = fit(Blobs(), RECIPE, tmp_path / "unbroken")
+    for number, moment in enumerate(MOMENTS):
+        folder = tmp_path / str(number)
+        child = context.Process(target=train_until_killed, args=(folder, moment))
+        child.start()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, moment
+        assert_same(fit(Blobs(), RECIPE, folder), wanted)
+        assert log_of(folder) == log_of(tmp_path / "unbroken"), moment
+        assert not list(folder.glob("*.partial"))
 
 
 def test_one_cycle_rises_then_falls_to_nothing():

@@ -1,4 +1,4 @@
-"""One training loop for every modality: AdamW, one cycle, averaged weights, resumable after a kill at any moment."""
+"""One training loop for every task: a recipe's optimiser and schedule, resumable after a kill at any moment."""
 
 from __future__ import annotations
 
@@ -6,31 +6,47 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 log = logging.getLogger(__name__)
+
+OPTIMISERS = ("adamw", "adam")  # AdamW with β₂ = .99; Adam as torch has it
+SCHEDULES = ("one_cycle", "cosine", "constant")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is, apart from its data. lr rises over `warm` of the steps and falls on a cosine."""
+    """What a run is, apart from its data."""
 
     epochs: int
     batch: int
     lr: float
     weight_decay: float = 0.03
-    warm: float = 0.1
-    average: float = 0.999  # decay of the averaged weights, which are the ones validated and kept
-    clip: float = 1.0
-    bfloat16: bool = True
+    warm: float = 0.1  # the share of the steps over which a one-cycle schedule rises
+    average: float = 0.999  # decay of the averaged weights, which are the ones validated and kept; 0 = no averaging
+    clip: float = 1.0  # the gradient's largest norm; 0 = any
+    bfloat16: bool = True  # mixed precision: products in bfloat16, weights in float32
     seed: int = 0
+    optimiser: str = "adamw"
+    schedule: str = "one_cycle"
+    rates: tuple[tuple[str, float], ...] = ()  # parameters whose names begin so learn at lr times this; longest wins
+    patience: int = 0  # epochs without a better score after which training ends; 0 = never
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("optimiser", self.optimiser, OPTIMISERS), ("schedule", self.schedule, SCHEDULES)):
+            if value not in known:
+                raise ValueError(f"Unknown {name} {value!r}; known: {', '.join(known)}.")
+
+
+History = list[dict[str, float]]  # one line of figures an epoch
 
 
 class Task(Protocol):
@@ -72,62 +88,120 @@ def one_cycle(step: int, total: int, warm: float) -> float:
     rising = max(1, round(warm * total))
     if step < rising:
         return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+    return _cosine((step - rising) / max(1, total - rising))
 
 
-def fit(task: Task, recipe: Recipe, folder: Path) -> dict[str, Tensor]:
+def share_of_rate(step: int, total: int, recipe: Recipe) -> float:
+    """The share of the peak learning rate at `step`, by the recipe's schedule."""
+    if recipe.schedule == "constant":
+        return 1.0
+    return one_cycle(step, total, recipe.warm) if recipe.schedule == "one_cycle" else _cosine(step / max(1, total))
+
+
+def _cosine(done: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def fit(task: Task, recipe: Recipe, folder: Path, report: Callable[[History], None] | None = None) -> dict[str, Tensor]:
     """Train, or go on where `folder` says the run was stopped; returns the best averaged weights.
 
     The folder holds `state.pt` (everything needed to go on, replaced whole after each epoch), `best.pt` and
-    `log.jsonl`. Epoch e draws its randomness from (seed, e), so that a resumed run equals an unbroken one.
+    `log.jsonl`. Epoch e draws its randomness from (seed, e), so that a resumed run equals an unbroken one. `report`
+    is given all epochs' figures, at the start of a resumed run and after each epoch. Training runs where the
+    task's model is. Raises ValueError for a folder of another recipe and for a loss that is no number.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     model, total = task.model, recipe.epochs * task.steps
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    plain = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.99))
+    optimiser, rates = _optimiser(model, recipe)
     averaged = Averaged(model, recipe.average)
-    first, best = _resume(folder, model, optimiser, averaged, recipe)
-    for epoch in range(first, recipe.epochs):
-        began = time.perf_counter()
-        loss = _epoch(task, recipe, epoch, total, optimiser, averaged)
+    history, best = _resume(folder, model, optimiser, averaged, recipe)
+    if history:
+        _record(folder, history, report)
+    while len(history) < recipe.epochs and not _patience_is_over(history, recipe):
+        epoch, began = len(history), time.perf_counter()
+        loss = _epoch(task, recipe, epoch, total, optimiser, rates, averaged)
         figures = _validate(task, model, averaged)
         improved = figures["score"] > best
         best = max(best, figures["score"])
         if improved:
             _write(averaged.state, folder / "best.pt")
-        state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "averaged": averaged.state}
-        _write(state | {"epoch": epoch, "best": best, "recipe": asdict(recipe)}, folder / "state.pt")
         seconds = time.perf_counter() - began
         line = {"epoch": epoch, "loss": round(loss, 4), "seconds": round(seconds, 1), **figures, "best": best}
-        with (folder / "log.jsonl").open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
+        history.append(line)
+        state: dict[str, Any] = {"epoch": epoch, "best": best, "recipe": asdict(recipe), "history": history}
+        state |= {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "averaged": averaged.state}
+        _write(state, folder / "state.pt")
+        _record(folder, history, report)
         log.info("%s", line)
-    return torch.load(folder / "best.pt", weights_only=True)
+    return torch.load(folder / "best.pt", weights_only=True, map_location=_device(model))
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:
+    """The optimiser, and what each of its groups learns at in shares of lr. Only matrices decay."""
+    named = list(model.named_parameters())
+    longest_first = sorted(recipe.rates, key=lambda rate: -len(rate[0]))
+    for prefix, _ in longest_first:
+        if not any(name.startswith(prefix) for name, _ in named):
+            raise ValueError(f"The recipe has a learning rate for {prefix!r}, and no parameter's name begins so.")
+    shares = {name: next((rate for prefix, rate in longest_first if name.startswith(prefix)), 1.0) for name, _ in named}
+    groups, rates = [], []
+    for share in dict.fromkeys(shares.values()) or [1.0]:
+        mine = [p for name, p in named if shares[name] == share]
+        for matrices, decay in ((True, recipe.weight_decay), (False, 0.0)):
+            groups.append({"params": [p for p in mine if (p.dim() > 1) == matrices], "weight_decay": decay})
+            rates.append(share)
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=recipe.lr), rates
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.99)), rates
 
 
 def _epoch(
-    task: Task, recipe: Recipe, epoch: int, total: int, optimiser: torch.optim.Optimizer, averaged: Averaged
+    task: Task,
+    recipe: Recipe,
+    epoch: int,
+    total: int,
+    optimiser: torch.optim.Optimizer,
+    rates: Sequence[float],
+    averaged: Averaged,
 ) -> float:
     torch.manual_seed(recipe.seed * 100_003 + epoch)
     rng = np.random.default_rng((recipe.seed, epoch))
     task.model.train()
     losses = []
-    for number, batch in enumerate(task.batches(epoch, recipe, rng)):
+    kind = _device(task.model).type
+    bar = {
+        "desc": f"epoch {epoch + 1} of {recipe.epochs}",
+        "leave": False,
+        "disable": None,
+    }  # None: no terminal, no bar
+    for number, batch in enumerate(tqdm(task.batches(epoch, recipe, rng), total=task.steps, **bar)):
         step = epoch * task.steps + number
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.lr * one_cycle(step, total, recipe.warm)
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * recipe.lr * share_of_rate(step, total, recipe)
+        with torch.autocast(kind, torch.bfloat16, enabled=recipe.bfloat16):
             loss = task.loss(batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(task.model.parameters(), recipe.clip)
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(task.model.parameters(), recipe.clip)
         optimiser.step()
         averaged.update(task.model, step)
         losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise ValueError(f"The loss is no number in epoch {epoch} ({losses[-1]}): a lower lr may help.")
     return float(np.mean(losses))
+
+
+def _patience_is_over(history: History, recipe: Recipe) -> bool:
+    if not recipe.patience or not history:
+        return False
+    best = max(range(len(history)), key=lambda epoch: history[epoch]["score"])  # of several alike, the first
+    return len(history) - 1 - best >= recipe.patience
 
 
 def _validate(task: Task, model: nn.Module, averaged: Averaged) -> dict[str, float]:
@@ -144,17 +218,45 @@ def _validate(task: Task, model: nn.Module, averaged: Averaged) -> dict[str, flo
 
 def _resume(
     folder: Path, model: nn.Module, optimiser: torch.optim.Optimizer, averaged: Averaged, recipe: Recipe
-) -> tuple[int, float]:
+) -> tuple[History, float]:
+    """The figures of the epochs that are behind, and the best score."""
     path = folder / "state.pt"
     if not path.exists():
-        return 0, -math.inf
-    state = torch.load(path, weights_only=True)
-    if state["recipe"] != asdict(recipe):
+        return [], -math.inf
+    state = torch.load(path, weights_only=True, map_location=_device(model))
+    if _whole(state["recipe"]) != asdict(recipe):
         raise ValueError(f"{folder} holds a run of another recipe ({state['recipe']}); choose another folder.")
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     averaged.state = state["averaged"]
-    return state["epoch"] + 1, state["best"]
+    # A state of before there was a history: its log's lines, of which the last may be missing.
+    history = state["history"] if "history" in state else _logged(folder, state["epoch"])
+    return history, state["best"]
+
+
+def _whole(named: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe that was written down when it had fewer fields: the others are as they are by default."""
+    return {one.name: one.default for one in fields(Recipe) if one.name not in named} | dict(named)
+
+
+def _logged(folder: Path, last: int) -> History:
+    """The lines of the log up to the epoch `last`; a line that was never written has nothing but its number."""
+    history: History = [{"epoch": epoch} for epoch in range(last + 1)]
+    path = folder / "log.jsonl"
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        line = json.loads(text)
+        if line["epoch"] <= last:
+            history[line["epoch"]] = line
+    return history
+
+
+def _record(folder: Path, history: History, report: Callable[[History], None] | None) -> None:
+    """The log is written whole from the history, which is in `state.pt`: a kill between the two loses no line."""
+    partial = folder / "log.partial"
+    partial.write_text("".join(json.dumps(line) + "\n" for line in history), encoding="utf-8")
+    partial.replace(folder / "log.jsonl")
+    if report is not None:
+        report(history)
 
 
 def _write(value: Any, path: Path) -> None:
