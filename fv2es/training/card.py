@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fv2es.hub import CARD, CONFIG, WEIGHTS
+from fv2es.training.voice import TEACHER
 
 HEAD = """---
 license: cc-by-nc-sa-4.0
@@ -19,7 +20,7 @@ metrics: [accuracy, f1, recall]
 
 Six expressed emotions (anger, disgust, fear, happy, sad, surprise; none = neutral) of an utterance in a video, from
 face, voice and words or from any of the three. {about}; an ALBERT-style text
-encoder with a vocabulary of its own, weighted fusion. Trained from scratch; no other network's weights are in it.
+encoder with a vocabulary of its own; {fusion}. Trained from scratch; no other network's weights are in it.
 
 | | parameters (training form) |
 |---|---:|
@@ -32,7 +33,12 @@ ABOUT = {
     "v2em-compact": "The compact size of V2EM (Wei et al. 2022): RepVGG faces, nested\nhierarchical attention over the "
     "mel-spectrogram",
     "fe2e-compact": "The compact size of FE2E (Dai et al. 2021): VGG networks over\nfaces and the mel-spectrogram",
+    "rfam-focal-compact": "The compact size of RFAM with focal modulation (Jia et al. 2024):\nresidual-free faces with "
+    "SimAM, a focal modulation network over the mel-spectrogram",
+    "emotion-queries-compact": "A compact size of the transformer fusion with emotion queries\n(Le et al. 2023) on the "
+    "trunks of v2em-compact: RepVGG faces, nested attention over the mel-spectrogram",
 }
+LEARNT = "emotion-queries-compact"  # its fusion is trained, that of the others is fitted
 
 DATA = """## Data
 
@@ -42,24 +48,35 @@ DATA = """## Data
 | voice | RAVDESS (English, acted) and EmoDB (German, acted), by speaker | other speakers of both |
 | words | GoEmotions, MELD, EmoryNLP, DailyDialog, ISEAR | GoEmotions valid, MELD valid |
 
-The text encoder was first pretrained to guess hidden words of the same texts.
+The text encoder was first pretrained to guess hidden words of the same texts, and three runs of it taught the one that
+is here. {voice}
 
 Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). FER+ labels are MIT, its images come
 from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are
 free for research.
 """
 
-LIMITS = """## How it was put together
+TAUGHT = """The voice network learnt with convolutions (FE2E's, compact) as its teacher, on the same clips."""
+OWN = """The voice network is the convolutional one that teaches the others here."""
 
-No corpus here has face, voice and words labelled together. Each modality learnt alone; Platt scaling, one threshold
-per emotion and a shift per modality were fitted on its validation part, so that a threshold means the same whichever
-modalities are there. Fusion is a weighted mean of probabilities, whose weights were fitted on pseudo-utterances:
-validation faces, voices and sentences of like label put together at random. This assumes that the three err
-independently, which real people's do not, so the gain from fusion above is an upper bound.
+TOGETHER = """## How it was put together
 
-Every stage has a fixed seed. The vocabulary is learnt from the training texts by a library that settles ties by
-chance; that is why it ships with the weights, and why a second run, which numbers its sub-words otherwise, comes close
-to these figures and not to their last digit.
+No corpus here has face, voice and words labelled together. {how}
+This assumes that the three err independently, which real people's do not, so the gain from fusion above is an upper
+bound. Platt scaling, one threshold per emotion and a shift per modality were fitted on each modality's validation part,
+so that a threshold means the same whichever modalities are there.
+"""
+
+FITTED = """Each modality learnt alone. Fusion is a weighted mean of probabilities,
+whose weights were fitted on pseudo-utterances: validation faces, voices and sentences of like label put together at
+random."""
+TRAINED = """Trunks and text encoder learnt alone; the transformers behind
+them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
+label put together at random, some of them left out, some of another label."""
+
+LIMITS = """Every stage has a fixed seed. The vocabulary is learnt from the training texts by a library that settles
+ties by chance; that is why it ships with the weights, and why a second run, which numbers its sub-words otherwise,
+comes close to these figures and not to their last digit.
 
 ## What the figures are worth
 
@@ -75,11 +92,18 @@ def write_card(folder: Path) -> None:
     """Write README.md into a checkpoint folder that holds config and weights."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     sizes = "\n".join(f"| {name} | {count:,} |" for name, count in config["parameters"].items())
-    about = ABOUT.get(config["architecture"], f"A model of the family of FE2E, {config['architecture']}")
+    name = config["architecture"]
     head = HEAD.format(
-        **config, about=about, sizes=sizes, weights=WEIGHTS, megabytes=(folder / WEIGHTS).stat().st_size / 1e6
+        **config,
+        about=ABOUT.get(name, f"A model of the family of FE2E, {name}"),
+        fusion="fusion by emotion queries" if name == LEARNT else "weighted fusion",
+        sizes=sizes,
+        weights=WEIGHTS,
+        megabytes=(folder / WEIGHTS).stat().st_size / 1e6,
     )
-    text = [head, DATA.format(**config), _figures(config["metrics"]), _thresholds(config["thresholds"]), LIMITS]
+    data = DATA.format(**config, voice=OWN if name == TEACHER else TAUGHT)
+    together = TOGETHER.format(how=TRAINED if name == LEARNT else FITTED)
+    text = [head, data, _figures(config["metrics"]), _thresholds(config["thresholds"]), together, LIMITS]
     (folder / CARD).write_text("\n".join(text), encoding="utf-8")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,13 +18,15 @@ from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI, NEUTRAL
 from fv2es.metrics import confusion, single_figures
 from fv2es.models.blocks.fusion import WeightedFusion, one_vs_rest
+from fv2es.models.emotion_queries import EmotionQueries
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
 from fv2es.results import probabilities
-from fv2es.schema import MODALITIES
+from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
 from fv2es.training.calibration import Calibrated, Scored, calibrate, decide, fit_fusion, pseudo_utterances
 from fv2es.training.card import write_card
 from fv2es.training.faces import FaceTask
+from fv2es.training.joint import SUBSETS, TRUNKS, JointTask, present_of
 from fv2es.training.loop import Task
 from fv2es.training.voice import VoiceTask
 from fv2es.training.words import WordsTask, f1
@@ -38,22 +39,23 @@ TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "Dai
 GOALS = {"face": "accuracy", "voice": "macro_recall", "words": "f1"}
 PULL = {"face": 0.002, "voice": 0.02, "words": 0.0}
 PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
+PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
+TITLES = {FACE: ("FER+",), VOICE: ("RAVDESS", "EmoDB"), WORDS: ("GoEmotions", "MELD")}
 
 Parts = dict[str, Scored]
 
 
 def build(architecture: str, data: Path, run: Path, out: Path) -> None:
-    """Write the checkpoint folder from the best weights of the three runs under `run`."""
+    """Write the checkpoint folder from the best weights of the runs under `run`."""
     model = create_model(architecture)
     cache = run.parent / "cache"
-    parts = _validation(model, data, run, cache)
-    whole = {name: _join(list(pieces.values())) for name, pieces in parts.items()}
+    make = _Joint if isinstance(model, EmotionQueries) else _Apart
+    scored: Scores = make(model, data, run, cache)  # type: ignore[arg-type]
+    whole = {name: _join(list(pieces.values())) for name, pieces in scored.parts.items()}
     calibrated = calibrate(whole, GOALS, PULL)
-    weights = _fuse(whole, calibrated)
     with torch.no_grad():
         model.calibration.scale.copy_(torch.from_numpy(calibrated.scale))
         model.calibration.bias.copy_(torch.from_numpy(calibrated.bias))
-        model.fusion.weight.copy_(torch.from_numpy(weights)[None])
     thresholds = dict(zip(MOSEI, probabilities(calibrated.thresholds).round(6).tolist(), strict=True))
     config = {
         "name": out.name,
@@ -63,12 +65,74 @@ def build(architecture: str, data: Path, run: Path, out: Path) -> None:
         "trained_on": list(TRAINED_ON),
         "command": f"python -m fv2es train all --model {architecture}",
         "thresholds": thresholds,
-        "metrics": _measure(parts, whole, calibrated, model.fusion),
+        "metrics": _measure(scored.parts, calibrated) | {PSEUDO_UTTERANCES: scored.fuse(whole, calibrated)},
     }
     hub.save(model, out, config)
     shutil.copyfile(cache / model.inputs.tokenizer, out / model.inputs.tokenizer)
     write_card(out)
     log.info("%s", config["metrics"])
+
+
+class Scores(Protocol):
+    """A trained model's answers to the validation parts: modality → corpus → its part, uncalibrated."""
+
+    parts: dict[str, Parts]
+
+    def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
+        """Settle how modalities are fused, if that is still open; the share of pseudo-utterances that each subset of
+        them gets right, the fitting's rows left out."""
+        ...
+
+
+class _Apart:
+    """Three networks that never met; their weighted fusion is fitted on every other validation row."""
+
+    def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path) -> None:
+        self.model = model
+        self.parts = _validation(model, data, run, cache)
+
+    def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
+        fusion = self.model.fusion
+        assert isinstance(fusion, WeightedFusion)
+        logits, labels = _pseudo(whole, calibrated, half=0)
+        weights = fit_fusion(logits, labels, calibrated.thresholds)
+        with torch.no_grad():
+            fusion.weight.copy_(torch.from_numpy(weights)[None])
+        logits, labels = _pseudo(whole, calibrated, half=1)
+        with torch.inference_mode():
+            said = {one: fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
+        return {"+".join(one): _right(fused, labels, calibrated) for one, fused in said.items()}
+
+
+class _Joint:
+    """Emotion queries, which learnt to fuse."""
+
+    def __init__(self, model: EmotionQueries, data: Path, run: Path, cache: Path) -> None:
+        self.model = model
+        self.task = JointTask(model, data, cache, run.parent / TRUNKS, train=False)
+        model.load_state_dict(torch.load(run / "joint" / "best.pt", weights_only=True))
+        model.eval()
+        with torch.inference_mode():
+            self.parts = {name: self._parts(name) for name in MODALITIES}
+            self.rows, self.labels = self.task.pairs(PSEUDO, seed=1)
+            self.said = self.task.together(model, self.rows)
+        self.task.whole()
+
+    def _parts(self, name: str) -> Parts:
+        corpus = self.task.valid[name]
+        logits, truth = self.task.alone(self.model, name), corpus.targets > 0
+        weight = np.ones(len(truth))
+        if name == VOICE:
+            weight = 1 / np.bincount(corpus.label)[corpus.label]  # all labels count alike
+        if name != WORDS:
+            truth = _one_hot(corpus.label)
+        rows = {title: corpus.source == title.lower() for title in TITLES[name]}
+        return {title: _scored(logits[some], truth[some], weight[some]) for title, some in rows.items()}
+
+    def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
+        joint = self.model.calibration.joint
+        said = {one: joint(raw, present_of(one, len(raw))) for one, raw in self.said.items()}
+        return {"+".join(one): _right(fused, self.labels, calibrated) for one, fused in said.items()}
 
 
 def _validation(model: MultimodalModel, data: Path, run: Path, cache: Path) -> dict[str, Parts]:
@@ -152,27 +216,13 @@ def _pseudo(whole: Mapping[str, Scored], calibrated: Calibrated, half: int) -> t
     return pseudo_utterances(ready, PSEUDO, seed=half)
 
 
-def _fuse(whole: Mapping[str, Scored], calibrated: Calibrated) -> np.ndarray:
-    """(modalities,) weights, fitted on every other validation row."""
-    logits, labels = _pseudo(whole, calibrated, half=0)
-    return fit_fusion(logits, labels, calibrated.thresholds)
-
-
-def _measure(
-    parts: Mapping[str, Parts], whole: Mapping[str, Scored], calibrated: Calibrated, fusion: WeightedFusion
-) -> dict[str, Any]:
-    """Every figure of the model card, all on validation parts, at the thresholds that ship."""
-    figures: dict[str, Any] = {}
-    for name, pieces in parts.items():
-        for corpus, part in pieces.items():
-            figures[f"{name}/{corpus}"] = _figures(_apply(part, calibrated, name), calibrated.thresholds)
-    logits, labels = _pseudo(whole, calibrated, half=1)
-    figures["fusion/pseudo-utterances"] = {
-        "+".join(subset): _accuracy(logits, labels, fusion, calibrated.thresholds, subset)
-        for size in (1, 2, 3)
-        for subset in itertools.combinations(MODALITIES, size)
+def _measure(parts: Mapping[str, Parts], calibrated: Calibrated) -> dict[str, Any]:
+    """Each modality's figures of the model card, on its validation parts, at the thresholds that ship."""
+    return {
+        f"{name}/{corpus}": _figures(_apply(part, calibrated, name), calibrated.thresholds)
+        for name, pieces in parts.items()
+        for corpus, part in pieces.items()
     }
-    return figures
 
 
 def _figures(part: Scored, thresholds: np.ndarray) -> dict[str, Any]:
@@ -189,11 +239,6 @@ def _figures(part: Scored, thresholds: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _accuracy(
-    logits: np.ndarray, labels: np.ndarray, fusion: WeightedFusion, thresholds: np.ndarray, subset: tuple[str, ...]
-) -> float:
-    """Of the model's own fusion of `subset`; logits (N, modalities, E), calibrated."""
-    present = torch.tensor([name in subset for name in MODALITIES]).expand(len(logits), -1)
-    with torch.inference_mode():
-        fused = fusion(torch.from_numpy(logits), present).numpy()
-    return round(float((decide(fused, thresholds) == labels).mean()), 4)
+def _right(fused: Tensor, labels: np.ndarray, calibrated: Calibrated) -> float:
+    """The share of fused logits (N, E) that name the label (N,)."""
+    return round(float((decide(fused.double().numpy(), calibrated.thresholds) == labels).mean()), 4)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from fv2es.models.multimodal import MultimodalModel
     from fv2es.training.loop import Recipe
 
-STAGES = ("faces", "voice", "pretraining", "words", "checkpoint")
+APART = ("faces", "voice", "pretraining", "words")
+STAGES = (*APART, "joint", "checkpoint")
+JOINT = "emotion-queries-compact"  # the model whose fusion is trained too, on the networks of another
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,17 +42,25 @@ def main(arguments: Sequence[str]) -> int:
     import torch
 
     torch.set_num_threads(args.threads)
-    for stage in STAGES if args.stage == "all" else (args.stage,):
-        _runner(stage)(args)
+    wanted = [stage for stage in STAGES if stage != "joint" or args.model == JOINT]
+    for stage in wanted if args.stage == "all" else (args.stage,):
+        _run(stage, args)
     return 0
 
 
-def _runner(stage: str) -> Callable[[argparse.Namespace], None]:
+def _run(stage: str, args: argparse.Namespace) -> None:
     if stage == "checkpoint":
         from fv2es.training.checkpoint import build
 
-        return lambda args: build(args.model, args.data, args.run, args.out)
-    return lambda args: _train(stage, args)
+        build(args.model, args.data, args.run, args.out)
+    elif stage == "joint":
+        _train_joint(args)
+    elif args.model == JOINT:
+        from fv2es.training.joint import TRUNKS
+
+        _train(stage, argparse.Namespace(**vars(args) | {"model": TRUNKS, "run": args.run.parent / TRUNKS}))
+    else:
+        _train(stage, args)
 
 
 def _train(stage: str, args: argparse.Namespace) -> None:
@@ -64,6 +74,8 @@ def _train(stage: str, args: argparse.Namespace) -> None:
         "words": (words.WordsTask, words.RECIPE),
     }
     make, recipe = tasks[stage]
+    if stage == "voice" and args.model in voice.EPOCHS:
+        recipe = replace(recipe, epochs=voice.EPOCHS[args.model])
     if args.epochs:
         recipe = replace(recipe, epochs=args.epochs)
     if stage == "words":
@@ -72,6 +84,24 @@ def _train(stage: str, args: argparse.Namespace) -> None:
         _train_voice(recipe, args)
     else:
         fit(make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe), recipe, args.run / stage)
+
+
+def _train_joint(args: argparse.Namespace) -> None:
+    """Emotion queries on the trunks of another model, whose runs lie beside this one."""
+    import torch
+
+    from fv2es.models.emotion_queries import EmotionQueries
+    from fv2es.models.registry import create_model
+    from fv2es.training import joint
+    from fv2es.training.loop import fit
+
+    torch.manual_seed(0)
+    model = create_model(args.model)
+    if not isinstance(model, EmotionQueries):
+        raise ValueError(f"{args.model} has no fusion that is trained on its own, as {JOINT} has.")
+    recipe = replace(joint.RECIPE, epochs=args.epochs or joint.RECIPE.epochs)
+    runs = args.run.parent
+    fit(joint.JointTask(model, args.data, runs / "cache", runs / joint.TRUNKS, recipe), recipe, args.run / "joint")
 
 
 def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
@@ -84,7 +114,8 @@ def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
 
     own = args.model == voice.TEACHER
     student, teacher = task(args.model), task(voice.TEACHER)
-    teacher.model.load_state_dict(fit(teacher, recipe, args.run / ("voice" if own else "voice-teacher")))
+    folder = args.run / ("voice" if own else "voice-teacher")
+    teacher.model.load_state_dict(fit(teacher, recipe if own or args.epochs else voice.RECIPE, folder))
     if not own:
         student.distil(teacher.model)
         fit(student, recipe, args.run / "voice")
