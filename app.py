@@ -1,4 +1,8 @@
-"""Serve the page: python app.py, then open http://127.0.0.1:7860. Variables named FV2ES_… move the limits."""
+"""Serve the page: python app.py, then open http://127.0.0.1:7860.
+
+FV2ES_CHECKPOINT names models of the Hub that it shall offer (ORG/NAME@revision, with commas between); other variables
+named FV2ES_… move the limits.
+"""
 
 import logging
 import os
@@ -7,9 +11,9 @@ from fv2es.limits import Limits
 from fv2es.ui import build_demo, launch_options
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 limits = Limits.from_environment()
 demo = build_demo(limits=limits).queue(max_size=int(limits.max_waiting))
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     demo.launch(max_file_size=int(limits.max_bytes), **launch_options())

@@ -41,7 +41,16 @@ class Reader:
     @property
     def fusion_weights(self) -> dict[str, float]:
         """How much each modality's logits count where several are present."""
-        return dict(zip(MODALITIES, self.model.fusion.weight[0].tolist(), strict=True))
+        return dict(zip(MODALITIES, self.model.fusion_weights().tolist(), strict=True))
+
+    @property
+    def attends(self) -> bool:
+        """Is there nested attention to record?"""
+        return isinstance(self._trunk, NestedTransformer)
+
+    @property
+    def _trunk(self) -> object:
+        return getattr(self.model.voice, "trunk", None)
 
     def predict(self, utterances: Sequence[Utterance], attention: bool = False) -> list[Prediction]:
         """One prediction per utterance, whatever the batch; each needs at least one modality.
@@ -54,7 +63,7 @@ class Reader:
         if empty:
             raise ValueError(f"There is nothing to read at {empty[0].start:.1f} s: no face, no voice, no words.")
         batch = make_batch(utterances, self.model.inputs, self.tokenizer)
-        trunk = getattr(self.model.voice, "trunk", None)
+        trunk = self._trunk
         watch: AbstractContextManager[dict[str, torch.Tensor]] = nullcontext({})
         if isinstance(trunk, NestedTransformer) and attention and batch.piece_counts.any():
             watch = watch_attention(trunk)
@@ -84,7 +93,11 @@ def load_reader(name: str = "v2em-compact") -> Reader:
 
     Raises CheckpointError with one sentence where there are no (fitting) weights.
     """
-    checkpoint = open_checkpoint(name)
+    return reader_of(open_checkpoint(name))
+
+
+def reader_of(checkpoint: Checkpoint) -> Reader:
+    """The reader of a checkpoint that has been opened. Raises CheckpointError."""
     model = load_model(checkpoint)
     return Reader(checkpoint, model, _tokenizer(checkpoint, model.inputs.tokenizer))
 

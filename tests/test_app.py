@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -9,20 +10,41 @@ import pytest
 from made_up import THRESHOLDS, made_up_reading
 
 from fv2es.emotions import MOSEI
-from fv2es.hub import CheckpointError
+from fv2es.hub import Checkpoint, CheckpointError
 from fv2es.media import MediaError
 from fv2es.modalities.speech import SpeechError
 from fv2es.results import analysis_json, reading_json, summarise
 from fv2es.ui import build_demo, launch_options
 from fv2es.ui.handlers import NO_CLIP, Handlers
+from fv2es.ui.models import Models, Offer
 from fv2es.ui.page import forgets
 from fv2es.ui.session import Session
 from fv2es.views import VIEWS
 from fv2es.views.notices import EMPTY
 
-OPTIONS = ("auto", None, None, "largest")
-CHECKPOINT = SimpleNamespace(name="made-up", identity={"name": "made-up", "sha256": "0" * 64, "version": "1"})
-READER = SimpleNamespace(name="made-up", emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=CHECKPOINT)
+OPTIONS = ("auto", None, None, "largest", None)
+
+
+def made_up_checkpoint(name: str = "made-up", /, **config) -> Checkpoint:
+    config = {"sha256": name.encode().hex().ljust(64, "0"), "version": "1"} | config
+    return Checkpoint(name, Path("nowhere"), name, MOSEI, THRESHOLDS, config)
+
+
+def made_up_reader(name: str = "made-up", /, attends: bool = True, **config) -> SimpleNamespace:
+    checkpoint = made_up_checkpoint(name, **config)
+    return SimpleNamespace(name=name, emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=checkpoint, attends=attends)
+
+
+READER = made_up_reader()
+CHECKPOINT = READER.checkpoint
+OTHER = made_up_reader("other-compact", attends=False, description="It hears <nothing>.")
+
+
+def two_models() -> Models:
+    """Those of READER, which is the default, and OTHER."""
+    readers = {one.name: one for one in (READER, OTHER)}
+    offers = [Offer(one.checkpoint) for one in readers.values()]
+    return Models(offers, READER.name, load=lambda checkpoint: readers[checkpoint.name])
 
 
 class MadeUp:
@@ -32,18 +54,18 @@ class MadeUp:
         self.readings, self.notes, self.before, self.error = readings, list(notes), before, error
         self.asked, self.closed, self.given = [], 0, 0
 
-    def __call__(self, path, cancel=None, **options):
-        self.asked.append({"path": path, **options})
+    def __call__(self, path, cancel=None, model=None, **options):
+        self.asked.append({"path": path, "model": model, **options})
         if self.before:
             raise self.before
-        return _Analysis(self, cancel or threading.Event())
+        return _Analysis(self, cancel or threading.Event(), OTHER if model == OTHER.name else READER)
 
 
 class _Analysis:
-    reader, duration, expected = READER, 9.0, 9.0
+    duration, expected = 9.0, 9.0
 
-    def __init__(self, maker, cancel):
-        self.maker, self.cancel, self.notes = maker, cancel, maker.notes
+    def __init__(self, maker, cancel, reader):
+        self.maker, self.cancel, self.notes, self.reader = maker, cancel, maker.notes, reader
 
     def __iter__(self):
         for index in range(self.maker.readings):
@@ -99,7 +121,7 @@ def test_it_answers_at_once_and_shows_the_first_utterance_before_the_second_is_r
 
 def test_options_reach_the_pipeline():
     analyse = MadeUp(0)
-    *_, updates = start(analyse, None, "none", "words.srt", "  ", "left")
+    *_, updates = start(analyse, None, "none", "words.srt", "  ", "left", "other-compact")
     page_after(updates)
     (asked,) = analyse.asked
     assert asked["path"] == "clip.mp4"
@@ -107,6 +129,7 @@ def test_options_reach_the_pipeline():
     assert not isinstance(asked["speech"], str), "a file, whatever its name"
     assert asked["text"] is None
     assert asked["speaker"] == "left"
+    assert asked["model"] == "other-compact"
 
 
 def test_without_a_clip_nothing_is_begun():
@@ -234,6 +257,53 @@ def test_folded_panels_are_drawn_when_they_are_opened():
     assert Handlers(MadeUp()).open(Session(), name="attention") == {}
 
 
+def test_the_page_says_which_model_made_it_and_not_which_is_chosen():
+    handlers, session, _, updates = start(MadeUp(1), None, "auto", None, None, "largest", "other-compact")
+    page = page_after(updates)
+    assert "Read by <b>Other compact</b>, version 1, weights 6f746865722d…" in page["made-by"]
+    assert "made-by" not in handlers.describe("made-up")
+    assert handlers.clear(session)["made-by"] == ""
+
+
+def test_a_model_without_nested_attention_says_so():
+    handlers, session, _, updates = start(MadeUp(1), None, "auto", None, None, "largest", "other-compact")
+    page_after(updates)
+    said = "Other compact has no nested attention in its voice network"
+    assert said in handlers.open(session, name="attention")["attention"]
+    page = handlers.choose(session, 0)
+    assert said in page["attention"]
+    assert "Utterance 1 " in page["emotions"]
+
+
+def test_a_chosen_model_is_described():
+    handlers = Handlers(MadeUp(), two_models().offers)
+    assert handlers.describe("other-compact") == {
+        "about-model": '<p class="fv-about-model">It hears &lt;nothing&gt;.</p>'
+    }
+    assert handlers.describe("made-up") == {"about-model": ""}
+    assert handlers.describe("absent") == handlers.describe(None) == {}
+
+
+def components(demo, kind) -> list:
+    return [one for one in demo.blocks.values() if isinstance(one, kind)]
+
+
+def test_the_choice_is_hidden_where_there_is_none(tmp_path):
+    (choice,) = [one for one in components(build_demo(MadeUp(), examples=tmp_path), gr.Radio) if one.elem_id == "model"]
+    assert not choice.visible
+    one = Models([Offer(CHECKPOINT)], CHECKPOINT.name, load=lambda _: READER)
+    demo = build_demo(MadeUp(), examples=tmp_path, models=one)
+    (choice,) = [one for one in components(demo, gr.Radio) if one.elem_id == "model"]
+    assert not choice.visible
+    assert choice.value == "made-up"
+    demo = build_demo(MadeUp(), examples=tmp_path, models=two_models())
+    (choice,) = [one for one in components(demo, gr.Radio) if one.elem_id == "model"]
+    assert choice.visible
+    assert choice.choices == [("Made up", "made-up"), ("Other compact", "other-compact")]
+    assert choice.value == "made-up"
+    assert any("are <b>Made up</b> and <b>Other compact</b>" in str(one.value) for one in components(demo, gr.HTML))
+
+
 def test_visitors_share_nothing():
     analyse = MadeUp(2)
     handlers, one, other = Handlers(analyse), Session(), Session()
@@ -272,7 +342,7 @@ def served(tmp_path_factory):
     from gradio_client import Client
 
     analyse = MadeUp(2, notes=["A note."])
-    demo = build_demo(analyse, examples=tmp_path_factory.mktemp("none"))
+    demo = build_demo(analyse, examples=tmp_path_factory.mktemp("none"), models=two_models())
     demo.queue(max_size=5).launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     client = Client(demo.local_url, verbose=False)
     yield analyse, client
@@ -300,9 +370,46 @@ def test_the_endpoint_is_the_only_public_one(served):
     assert name == "/analyze"
     assert others == []
     assert [one["parameter_name"] for one in described["parameters"]] == [
-        "clip", "speech", "subtitles", "text", "speaker",
+        "clip", "speech", "subtitles", "text", "speaker", "model",
     ]  # fmt: skip
+    assert described["parameters"][-1]["parameter_default"] == "made-up"
+    assert described["parameters"][-1]["type"]["enum"] == ["made-up", "other-compact"]
     assert not served[1].view_api(return_format="dict")["unnamed_endpoints"]
+
+
+def test_the_endpoint_takes_a_model_and_names_it(served, tmp_path):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    analyse, client = served
+    clip = tmp_path / "talk.mp4"
+    clip.write_bytes(b"a clip")
+    answer = client.predict(handle_file(clip), model="other-compact", api_name="/analyze")
+    assert answer["model"] == answer["checkpoint"]["name"] == "other-compact"
+    assert answer["checkpoint"]["sha256"] == OTHER.checkpoint.sha256
+    assert client.predict(handle_file(clip), api_name="/analyze")["model"] == "made-up"
+    asked = len(analyse.asked)
+    with pytest.raises(AppError):
+        client.predict(handle_file(clip), model="/etc/passwd", api_name="/analyze")
+    assert len(analyse.asked) == asked
+
+
+def test_the_endpoint_answers_who_knows_nothing_of_models(served, tmp_path):
+    """Programs that send a bare list of five values, as they could before there was a choice."""
+    import httpx
+
+    analyse, client = served
+    base = f"{client.src.rstrip('/')}/gradio_api"
+    (path,) = httpx.post(f"{base}/upload", files={"files": ("talk.mp4", b"a clip")}).json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    for values in ([file, "none", None, "", "largest"], [file, "none", None, "", "left", "made-up"]):
+        event = httpx.post(f"{base}/call/analyze", json={"data": values}).json()["event_id"]
+        said = httpx.get(f"{base}/call/analyze/{event}", timeout=60).text
+        assert "event: complete" in said
+        assert '"model": "made-up"' in said
+        assert analyse.asked[-1]["model"] == "made-up"
+    event = httpx.post(f"{base}/call/analyze", json={"data": [file, "none"]}).json()["event_id"]
+    assert "event: error" in httpx.get(f"{base}/call/analyze/{event}", timeout=60).text
 
 
 @pytest.mark.parametrize("speech", ["/etc/hostname.srt", "nobody"])

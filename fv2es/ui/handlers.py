@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from fv2es.modalities.speech import SpeechError
 from fv2es.pipeline import Analysis
 from fv2es.results import Fold, analysis_json, reading_json
 from fv2es.schema import Reading
+from fv2es.ui.models import Offer
 from fv2es.ui.session import Request, Run, Session
+from fv2es.ui.words import about_model, made_by, no_attention
 from fv2es.views import VIEWS, summary_chart
 from fv2es.views.bars import seconds
 from fv2es.views.notices import EMPTY, notices, status
@@ -41,13 +43,22 @@ logger = logging.getLogger(__name__)
 
 
 class Handlers:
-    """All that the page does. `analyse` as in `fv2es.pipeline`, with the model and the limits already in it."""
+    """All that the page does.
 
-    def __init__(self, analyse: Analyse) -> None:
+    analyse: as in `fv2es.pipeline`, with the limits already in it and a model's name in place of its reader. offers:
+    the models that may be chosen.
+    """
+
+    def __init__(self, analyse: Analyse, offers: Sequence[Offer] = ()) -> None:
         self._analyse = analyse
+        self._offers = {one.name: one for one in offers}
+
+    def describe(self, name: str | None) -> Update:
+        """What the model that is chosen is."""
+        return {"about-model": about_model(self._offers[name])} if name in self._offers else {}
 
     def begin(self, session: Session, clip: str | None, *options: Any) -> Update:
-        """Before the queue, at once: note what is asked for. options: speech, subtitles, text, speaker."""
+        """Before the queue, at once: note what is asked for. options: speech, subtitles, text, speaker, model."""
         page = self.clear(session)
         if not clip:
             return page | {"notices": notices((), NO_CLIP)}
@@ -63,6 +74,7 @@ class Handlers:
         began, problem = time.monotonic(), None
         try:
             with closing(self._analyse(run.request.clip, cancel=run.cancel, **run.request.options)) as analysis:
+                run.reader = analysis.reader
                 for reading in analysis:
                     if session.run is not run:  # cleared meanwhile
                         return
@@ -101,6 +113,7 @@ class Handlers:
             "status": EMPTY,
             "notices": "",
             "summary": "",
+            "made-by": "",
             "choice": gr.Radio(choices=[], value=None),
             "results": gr.Column(visible=False),
             **dict.fromkeys(VIEWS, ""),
@@ -113,13 +126,13 @@ class Handlers:
         if run is None or index is None or not 0 <= index < len(run.readings):
             return {}
         run.chosen = index
-        return _panels(session, run.readings[index])
+        return _panels(session, run, run.readings[index])
 
     def open(self, session: Session, name: str) -> Update:
         """A folded panel is opened, and drawn only now."""
         session.opened.add(name)
-        shown = session.run.shown if session.run else None
-        return {name: VIEWS[name].draw(shown)} if shown else {}
+        run = session.run
+        return {name: _draw(name, run, run.shown)} if run and run.shown else {}
 
     def fold(self, session: Session, name: str) -> None:
         """A panel is folded again, and no longer drawn."""
@@ -153,20 +166,29 @@ def _news(session: Session, run: Run, reading: Reading, analysis: Analysis) -> I
         "choice": gr.Radio(choices=_choices(run), value=shown.index if shown else None),
         "results": gr.Column(visible=True),
         "summary": summary_chart(run.summary, complete=False) if run.summary else "",
+        "made-by": made_by(run.reader.checkpoint) if run.reader else "",
     }
     if shown is not reading:
         yield update
         return
-    panels = _panels(session, reading)
+    panels = _panels(session, run, reading)
     yield update | {"emotions": panels.pop("emotions")}
     yield panels
 
 
-def _panels(session: Session, reading: Reading) -> Update:
+def _panels(session: Session, run: Run, reading: Reading) -> Update:
     """Every panel that can be seen; a folded one is emptied, so that it never shows another utterance."""
     return {
-        name: "" if view.folded and name not in session.opened else view.draw(reading) for name, view in VIEWS.items()
+        name: "" if view.folded and name not in session.opened else _draw(name, run, reading)
+        for name, view in VIEWS.items()
     }
+
+
+def _draw(name: str, run: Run, reading: Reading) -> str:
+    """One panel, or why there is nothing in it."""
+    if name == "attention" and run.reader and not run.reader.attends:
+        return no_attention(run.reader.checkpoint)
+    return VIEWS[name].draw(reading)
 
 
 def _ended(run: Run, sentence: str, problem: str | None = None) -> Update:

@@ -6,20 +6,24 @@ import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from fv2es.limits import Limits
 from fv2es.modalities.faces import FaceFinder
 from fv2es.modalities.speech import warm_up
-from fv2es.pipeline import analyse
-from fv2es.reader import load_reader
+from fv2es.pipeline import Analysis, analyse
 from fv2es.ui.handlers import Analyse, Handlers, Update
+from fv2es.ui.models import Models, find_models
 from fv2es.ui.session import Session
-from fv2es.ui.words import ABOUT, HEAD
+from fv2es.ui.words import HEAD, about, about_model
 from fv2es.views import VIEWS
 from fv2es.views.notices import EMPTY
+
+if TYPE_CHECKING:
+    from gradio.blocks import BlockFunction
+    from gradio.state_holder import SessionState
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 AT_ONCE = 2  # clips that are read at the same time; the others wait in the queue
@@ -31,40 +35,68 @@ SPEECH = [
     ("no words", "none"),
 ]
 SPEAKERS = [("the largest face", "largest"), ("in the left half", "left"), ("in the right half", "right")]
+PARTS = ("status", "notices", "choice", "results", "made-by", "summary", "submit", "stop")  # what a run changes
+ENDPOINT, LEAST = "analyze", 5  # values that programs send, from the first version on
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 Parts = dict[str, Any]
 
 
-def build_demo(analyse: Analyse | None = None, limits: Limits | None = None, examples: Path = EXAMPLES) -> gr.Blocks:
+class Page(gr.Blocks):
+    """Blocks whose endpoint goes on answering the programs of yesterday, who send fewer values than it takes today."""
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> list[Any]:
+        if block_fn.api_name == ENDPOINT:
+            inputs = [*inputs, *(getattr(one, "value", None) for one in block_fn.inputs[max(len(inputs), LEAST) :])]
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+
+
+def build_demo(
+    analyse: Analyse | None = None,
+    limits: Limits | None = None,
+    examples: Path = EXAMPLES,
+    models: Models | None = None,
+) -> gr.Blocks:
     """The whole page, ready for `queue` and `launch`.
 
-    analyse: as in `fv2es.pipeline`; without it the shipped model and the face finder are loaded here, once for all
-    visitors (raises CheckpointError where there are no weights).
+    analyse: as `shared_analyse` makes it. models: what may be chosen. Without either, those that ship and those that
+    FV2ES_CHECKPOINT names are found, and the face finder is loaded, here, once for all visitors (raises CheckpointError
+    where there are no weights).
     """
-    handlers = Handlers(analyse or shared_analyse(limits or Limits.from_environment()))
-    with gr.Blocks(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
+    if analyse is None:
+        models = models or find_models()
+        analyse = shared_analyse(models, limits or Limits.from_environment())
+    offers = models.offers if models else ()
+    handlers = Handlers(analyse, offers)
+    with Page(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
         parts: Parts = {"session": gr.State(Session(), time_to_live=KEEP, delete_callback=Session.end)}
         _html(HEAD)
         with gr.Row(elem_classes="fv-page"):
             with gr.Column(scale=4, min_width=300, elem_classes="fv-left"):
-                parts |= _left(examples)
+                parts |= _left(examples, models)
             with gr.Column(scale=7, min_width=300, elem_classes="fv-right"):
                 parts |= _right()
-        _html(ABOUT)
+        _html(about(offers))
         _wire(parts, handlers, {path.name for path in examples.glob("*.srt")})
-        _endpoint(handlers)
+        _endpoint(handlers, models)
         demo.unload(ends(demo, parts["session"]))
     return demo
 
 
-def shared_analyse(limits: Limits) -> Analyse:
-    """`pipeline.analyse` with what visitors share: the model and the face finder; both may serve several at once."""
+def shared_analyse(models: Models, limits: Limits) -> Analyse:
+    """`pipeline.analyse` with what visitors share: the models and the face finder; all may serve several at once."""
     warm_up()
-    return partial(analyse, reader=load_reader(), finder=FaceFinder(), limits=limits, attention=True)
+    finder = FaceFinder()
+
+    def shared(path: str, *, model: str | None = None, **options: Any) -> Analysis:
+        return analyse(path, reader=models.reader(model), finder=finder, limits=limits, attention=True, **options)
+
+    return shared
 
 
-def _left(examples: Path) -> Parts:
+def _left(examples: Path, models: Models | None) -> Parts:
     """The clip and how to read it; below, the average over all of it."""
     subtitles = gr.File(label="Subtitles instead", file_types=[".srt", ".vtt"], height=110, render=False)
     parts: Parts = {
@@ -79,12 +111,28 @@ def _left(examples: Path) -> Parts:
         parts["clear"] = gr.Button("Clear", min_width=70, elem_id="clear")
     _examples(examples, parts["clip"], subtitles)
     with gr.Accordion("Options", open=False, elem_classes="fv-options"):
+        parts |= _model(models)
         parts["speech"] = gr.Radio(SPEECH, value="auto", label="Who hears the words")
         subtitles.render()
         parts["text"] = gr.Textbox("", label="Or the words as typed", info="One line for each utterance.", lines=2)
         parts["speaker"] = gr.Radio(SPEAKERS, value="largest", label="Whose face is followed")
     parts["summary"] = _html(elem_id="summary")
     return parts
+
+
+def _model(models: Models | None) -> Parts:
+    """Which model reads the next clip; hidden where there is no choice."""
+    offers = models.offers if models else ()
+    chosen = next((one for one in offers if models and one.name == models.default), None)
+    several = len(offers) > 1
+    choice = gr.Radio(
+        [(one.title, one.name) for one in offers],
+        value=chosen.name if chosen else None,
+        label="Model",
+        visible=several,
+        elem_id="model",
+    )
+    return {"model": choice, "about-model": _html(about_model(chosen) if chosen else "", visible=several)}
 
 
 def _examples(folder: Path, clip: gr.Video, subtitles: gr.File) -> None:
@@ -107,6 +155,7 @@ def _right() -> Parts:
     parts: Parts = {"status": _html(EMPTY), "notices": _html()}
     with gr.Column(visible=False, elem_classes="fv-results") as parts["results"]:
         parts["choice"] = gr.Radio([], label="Utterances", elem_id="utterances", elem_classes="fv-choice")
+        parts["made-by"] = _html(elem_id="made-by")
         for name, view in VIEWS.items():
             if view.folded:
                 with gr.Accordion(view.title, open=False, elem_id=f"{name}-fold") as parts[f"{name}-fold"]:
@@ -124,8 +173,8 @@ def _html(value: str = "", **options: Any) -> gr.HTML:
 def _wire(parts: Parts, handlers: Handlers, captions: set[str]) -> None:
     """Events; only what is read from a clip waits in the queue."""
     session = parts["session"]
-    page = [parts[name] for name in ("status", "notices", "choice", "results", "summary", "submit", "stop", *VIEWS)]
-    asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker"))]
+    page = [parts[name] for name in (*PARTS, *VIEWS)]
+    asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker", "model"))]
     at_once = {"queue": False, **PRIVATE}
 
     begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **at_once)
@@ -137,6 +186,7 @@ def _wire(parts: Parts, handlers: Handlers, captions: set[str]) -> None:
 
     cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **at_once)
     cleared.then(lambda: (None, None, ""), None, [parts["clip"], parts["subtitles"], parts["text"]], **at_once)
+    parts["model"].input(named(parts, handlers.describe), parts["model"], parts["about-model"], **at_once)
     parts["choice"].input(named(parts, handlers.choose), [session, parts["choice"]], page, **at_once)
     for name, view in VIEWS.items():
         if view.folded:
@@ -183,17 +233,25 @@ def named(parts: Parts, handler: Callable[..., Any]) -> Callable[..., Any]:
     return streamed if inspect.isgeneratorfunction(handler) else once
 
 
-def _endpoint(handlers: Handlers) -> None:
+def _endpoint(handlers: Handlers, models: Models | None) -> None:
     """`analyze`, for programs; its parts are not on the page."""
+    standard = models.default if models else None
     clip = gr.File(visible=False, label="clip", type="filepath")
     speech = gr.Radio(SPEECH, value="auto", visible=False, label="speech")
     subtitles = gr.File(visible=False, label="subtitles", type="filepath", file_types=[".srt", ".vtt"])
     text = gr.Textbox("", visible=False, label="text")
     speaker = gr.Radio(SPEAKERS, value="largest", visible=False, label="speaker")
+    names = [one.name for one in models.offers] if models else []
+    model = gr.Radio(names, value=standard, visible=False, label="model")
     result = gr.JSON(visible=False, label="result")
 
     def analyze(
-        clip: str, speech: str = "auto", subtitles: str | None = None, text: str = "", speaker: str = "largest"
+        clip: str,
+        speech: str = "auto",
+        subtitles: str | None = None,
+        text: str = "",
+        speaker: str = "largest",
+        model: str | None = standard,
     ) -> Iterator[dict[str, Any]]:
         """Read the emotions expressed in a clip, utterance by utterance, from face, voice and words.
 
@@ -203,17 +261,18 @@ def _endpoint(handlers: Handlers) -> None:
             subtitles: an SRT or WebVTT file, used instead of hearing.
             text: the words as typed, used before all else; one line for each utterance.
             speaker: whose face is followed: largest, left or right.
+            model: which of the models that are here reads it.
 
         Returns:
             The result so far, at last the whole one, in the form that docs/json.md describes.
         """
-        yield from handlers.analyze(clip, speech, subtitles, text, speaker)
+        yield from handlers.analyze(clip, speech, subtitles, text, speaker, model)
 
     gr.Button(visible=False).click(
         analyze,
-        [clip, speech, subtitles, text, speaker],
+        [clip, speech, subtitles, text, speaker, model],
         result,
-        api_name="analyze",
+        api_name=ENDPOINT,
         concurrency_id="model",
         concurrency_limit=AT_ONCE,
         show_progress="hidden",

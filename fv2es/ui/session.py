@@ -6,27 +6,33 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fv2es.reader import Reader
 from fv2es.results import Fold
 from fv2es.schema import Reading, Summary
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a visitor asked for. speech: a name of a recogniser; text and subtitles come before it."""
+    """What a visitor asked for. speech: a name of a recogniser; text and subtitles come before it.
+
+    model: a name, None for the default.
+    """
 
     clip: str
     speech: str = "auto"
     subtitles: str | None = None
     text: str | None = None
     speaker: str = "largest"
+    model: str | None = None
 
     @property
     def options(self) -> dict[str, str | Path | None]:
-        """As `pipeline.analyse` takes them."""
+        """As `pipeline.analyse` takes them, but for the model's name in place of its reader."""
         return {
             "speech": Path(self.subtitles) if self.subtitles else self.speech,
             "text": (self.text or "").strip() or None,
             "speaker": self.speaker,
+            "model": self.model or None,
         }
 
 
@@ -40,6 +46,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     chosen: int | None = None  # by the visitor; None follows the newest
     fold: Fold | None = None
+    reader: Reader | None = None  # the model that reads it
 
     def add(self, reading: Reading) -> None:
         """Take the next reading in."""
