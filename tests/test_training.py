@@ -441,26 +441,6 @@ def test_batches_of_like_length_lose_no_sentence():
     assert len(list(like_length(rows, lengths, 16, 7, rng))) == 7
 
 
-def test_the_student_hears_the_teachers_without_their_weighting():
-    from fv2es.training.words import SOFT, WordsTask
-
-    class Parrot(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.says = nn.Parameter(torch.full((6,), 9.0))
-
-    task = object.__new__(WordsTask)
-    task.model, task.train = Parrot(), [None] * 4
-    task.logits = lambda model, sentences: model.says.expand(len(sentences), 6)
-    task.positive_weight = torch.full((6,), 4.0)
-    task.targets = np.eye(4, 6, dtype=np.float32)
-    task.distil([{"says": torch.zeros(6)}, {"says": torch.full((6,), 2.0)}])
-    said = 1 / (1 + 4 / np.exp(1.0))  # odds e of the mean logit, a quarter of it without the weighting
-    np.testing.assert_allclose(task.targets, (1 - SOFT) * np.eye(4, 6) + SOFT * said, atol=1e-6)
-    assert task.targets.dtype == np.float32
-    assert torch.equal(task.model.says, torch.full((6,), 9.0)), "it keeps its own weights"
-
-
 def test_thresholds_shared_by_two_corpora():
     from fv2es.training.words import f1, shared_thresholds
 

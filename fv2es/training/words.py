@@ -1,11 +1,12 @@
 """Words on GoEmotions, MELD and three more corpora: six sigmoids, GoEmotions' 28 own labels as a second task.
 
-Three runs that differ in their seed teach a fourth, which ships (`WordsTask.distil`).
+A sentence encoder that was pretrained on far more text than there is here learns the same task first (`Pretrained`);
+what it says of every training sentence is half of what the network that ships learns from (`WordsTask.distil`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,65 @@ RECIPE = Recipe(epochs=4, batch=64, lr=7e-4, weight_decay=0.1, warm=0.15, averag
 PASSES = {"meld": 2}  # a corpus's sentences this often an epoch; once where none is named
 NEUTRAL_SHARE = {"dailydialog": 0.1}  # of a corpus's neutral sentences an epoch
 MASKED = 0.1  # of the tokens hidden while training
-TEACHERS = (0, 1, 2)  # seeds of the runs whose mean the last run learns from
-SOFT = 0.5  # of its targets is what they say, the rest the labels
+# Of the Hub; MiniLM (Wang et al. 2020) as the sentence encoder of Reimers & Gurevych (2019), Apache-2.0.
+TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
+TEACHER_RECIPE = Recipe(
+    epochs=2, batch=64, lr=1e-3, weight_decay=0.05, warm=0.1, average=0.999, rates=(("words.encoder", 0.1),)
+)
+SOFT = 0.5  # of the targets is what the teacher says, the rest the labels
 UNPUNCTUATED = 0.2  # of the sentences lose their punctuation, as a recogniser's have none
 
 
-class FineLabels(nn.Module):
-    """The words network with a second head for GoEmotions' own labels, used in training alone."""
+class Pretrained(nn.Module):
+    """A published sentence encoder with a new head: the mean of its states over the words → emotions (see `Words`)."""
 
-    def __init__(self, words: Words, fine: int) -> None:
+    def __init__(self, source: str, emotions: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        from transformers import AutoModel
+
+        self.encoder = AutoModel.from_pretrained(source, add_pooling_layer=False)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(self.encoder.config.hidden_size, emotions)
+
+    def state(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        states = self.encoder(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        return self.read(self.dropout(self.state(tokens, mask)), tokens, mask)
+
+    def read(self, state: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        return self.out(state)
+
+
+class PretrainedTokenizer:
+    """The encoder's own sub-words."""
+
+    def __init__(self, source: str) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(source)
+        self.mask = int(self._tokenizer.mask_token_id)
+
+    def __len__(self) -> int:
+        return len(self._tokenizer)
+
+    def token(self, number: int) -> str:
+        """The sub-word behind an id."""
+        return str(self._tokenizer.convert_ids_to_tokens(number))
+
+    def encode(self, text: str, length: int) -> list[int]:
+        """`[CLS]` … `[SEP]`, cut to `length`."""
+        return list(self._tokenizer(text, truncation=True, max_length=length)["input_ids"])
+
+
+class FineLabels(nn.Module):
+    """A words network with a second head for GoEmotions' own labels, used in training alone."""
+
+    def __init__(self, words: Words | Pretrained, width: int, fine: int) -> None:
         super().__init__()
         self.words = words
-        self.fine = nn.Linear(words.encoder.config.width, fine)
+        self.fine = nn.Linear(width, fine)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         state = self.words.dropout(self.words.state(tokens, mask))
@@ -47,49 +95,59 @@ class WordsTask:
     """See `training.loop.Task`."""
 
     def __init__(self, model: MultimodalModel, data: Path, cache: Path, recipe: Recipe = RECIPE) -> None:
+        self._read(data, recipe)
+        path = cache / model.inputs.tokenizer
+        words = model.words
+        assert isinstance(words, Words)
+        size, learnt = words.encoder.config.vocabulary, path.exists()
+        lines = [one.text for one in self.train]
+        tokenizer = SubwordTokenizer(path) if learnt else SubwordTokenizer.learn(lines, size, path)
+        self._encode(words, words.encoder.config.width, tokenizer, model.inputs.max_tokens, MASK)
+
+    def _read(self, data: Path, recipe: Recipe) -> None:
         folder = data / "text"
         self.train = [one for part in texts.TRAIN for one in texts.read(folder, part)]
         self.valid = {part.partition("/")[0]: texts.read(folder, part) for part in texts.VALID}
-        self.length = model.inputs.max_tokens
-        path = cache / model.inputs.tokenizer
-        learnt = path.exists()
-        words = model.words
-        assert isinstance(words, Words)
-        size = words.encoder.config.vocabulary
-        lines = [one.text for one in self.train]
-        self.tokenizer = SubwordTokenizer(path) if learnt else SubwordTokenizer.learn(lines, size, path)
         self.fine_names = sorted({name for one in self.train if one.corpus == "goemotions" for name in one.fine})
-        self.model = FineLabels(words, len(self.fine_names))
-        self.ids = [self.tokenizer.encode(line, self.length) for line in lines]
         self.targets = np.array([[name in one.labels for name in MOSEI] for one in self.train], np.float32)
         self.fine = np.array([[name in one.fine for name in self.fine_names] for one in self.train], np.float32)
         self.is_fine = np.array([one.corpus == "goemotions" for one in self.train])
-        self.marks = torch.tensor([not any(c.isalnum() for c in word) for word in self._vocabulary()])
         self.steps = len(self._epoch_rows(np.random.default_rng(0))) // recipe.batch
-        share = self.targets.mean(0)
+        share = self.targets.mean(0).clip(1e-3)
         self.positive_weight = torch.from_numpy(((1 - share) / share) ** 0.5).clamp(max=6)
 
-    def distil(self, teachers: Sequence[Mapping[str, Tensor]]) -> None:
-        """Mix into the targets what the mean of the teachers says of every training sentence (Hinton et al. 2015).
+    def _encode(
+        self,
+        words: Words | Pretrained,
+        width: int,
+        tokenizer: SubwordTokenizer | PretrainedTokenizer,
+        length: int,
+        mask: int,
+    ) -> None:
+        self.model = FineLabels(words, width, len(self.fine_names))
+        self.tokenizer, self.length, self.mask = tokenizer, length, mask
+        self.ids = [tokenizer.encode(one.text, length) for one in self.train]
+        self.marks = torch.tensor([not any(c.isalnum() for c in word) for word in self._vocabulary()])
 
-        Their weighted loss has moved their log-odds up by log(positive_weight), which the student's loss does again;
-        so it is taken off here.
+    def says(self, batch: int = 256) -> np.ndarray:
+        """(N, E) probabilities of every training sentence, as the model would give them had its loss not been weighted.
+
+        The weighted loss has moved log-odds up by log(positive_weight), which a student's loss does again; so it is
+        taken off here.
         """
-        own = {name: value.clone() for name, value in self.model.state_dict().items()}
-        total = torch.zeros(len(self.train), len(MOSEI))
         self.model.eval()
         with torch.inference_mode():
-            for teacher in teachers:
-                self.model.load_state_dict(teacher)
-                total += self.logits(self.model, self.train)
-        self.model.load_state_dict(own)
-        soft = torch.sigmoid(total / len(teachers) - self.positive_weight.log()).numpy()
+            logits = self.logits(self.model, self.train, batch)
+        return torch.sigmoid(logits - self.positive_weight.log()).numpy()
+
+    def distil(self, soft: np.ndarray) -> None:
+        """Mix into the targets what a teacher `says` of every training sentence (Hinton et al. 2015)."""
         self.targets = ((1 - SOFT) * self.targets + SOFT * soft).astype(np.float32)
 
     def _vocabulary(self) -> list[str]:
         """Tokens by id, specials written as words so that they never count as punctuation."""
         names = [self.tokenizer.token(number) for number in range(len(self.tokenizer))]
-        return ["special" if name in SPECIAL else name.removeprefix("##") or "#" for name in names]
+        return ["special" if name in (*SPECIAL, "[SEP]") else name.removeprefix("##") or "#" for name in names]
 
     def _epoch_rows(self, rng: np.random.Generator) -> np.ndarray:
         rows: list[int] = []
@@ -112,7 +170,7 @@ class WordsTask:
         mask = mask & ~(bare & self.marks[tokens])
         hidden = (torch.rand(tokens.shape) < MASKED) & mask
         hidden[:, 0] = False
-        return torch.where(hidden, MASK, tokens), mask
+        return torch.where(hidden, self.mask, tokens), mask
 
     def loss(self, batch: tuple[Tensor, ...]) -> Tensor:
         tokens, mask, targets, fine, is_fine = batch
@@ -141,6 +199,15 @@ class WordsTask:
         chosen = shared_thresholds(list(scored.values()))
         figures = {corpus: float(f1(z >= chosen, y).mean()) for corpus, (z, y) in scored.items()}
         return {"score": float(np.mean(list(figures.values()))), **figures}
+
+
+class TeacherTask(WordsTask):
+    """The same with a published encoder. `source`: its name on the Hub, or a folder."""
+
+    def __init__(self, source: str, data: Path, length: int, recipe: Recipe = TEACHER_RECIPE) -> None:
+        self._read(data, recipe)
+        words, tokenizer = Pretrained(source, len(MOSEI)), PretrainedTokenizer(source)
+        self._encode(words, words.encoder.config.hidden_size, tokenizer, length, tokenizer.mask)
 
 
 def like_length(
