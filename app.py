@@ -12,6 +12,8 @@ from fv2es.ui import build_demo, launch_options
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+for talkative in ("httpx", "httpx2"):  # a line for every request
+    logging.getLogger(talkative).setLevel(logging.WARNING)
 limits = Limits.from_environment()
 demo = build_demo(limits=limits).queue(max_size=int(limits.max_waiting))
 

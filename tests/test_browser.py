@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import shades, tone
 from made_up import made_up_reading
-from test_app import READER
+from test_app import OTHER, READER, two_models
 
 from fv2es.ui import build_demo, launch_options
 
@@ -25,18 +25,18 @@ class Paced:
         self.given = 0
         self.closed = threading.Event()
 
-    def __call__(self, path, cancel=None, **options):
+    def __call__(self, path, cancel=None, model=None, **options):
         self.given = 0
         self.closed.clear()
-        return _PacedAnalysis(self, cancel)
+        return _PacedAnalysis(self, cancel, OTHER if model == OTHER.name else READER)
 
 
 class _PacedAnalysis:
-    reader, duration, expected = READER, 9.0, 9.0
+    duration, expected = 9.0, 9.0
     notes = ("No face was found, so voice and words alone were read.",)
 
-    def __init__(self, pace, cancel):
-        self.pace, self.cancel = pace, cancel
+    def __init__(self, pace, cancel, reader):
+        self.pace, self.cancel, self.reader = pace, cancel, reader
 
     def __iter__(self):
         for index in range(self.pace.readings):
@@ -66,7 +66,7 @@ def browser():
 def paced(tmp_path_factory):
     """The page with a stub, and its address."""
     pace = Paced()
-    demo = build_demo(pace, examples=tmp_path_factory.mktemp("none"))
+    demo = build_demo(pace, examples=tmp_path_factory.mktemp("none"), models=two_models())
     demo.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     yield pace, demo.local_url
     demo.close()
@@ -193,6 +193,44 @@ def test_submit_without_a_clip_says_so(visit, paced):
     page = visit(paced[1])
     page.locator("#submit").click()
     page.get_by_role("alert").get_by_text("Choose a clip first").wait_for()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_model_is_chosen_by_keyboard_and_named_by_what_it_made(visit, paced, clip, width):
+    from playwright.sync_api import expect
+
+    pace, url = paced
+    page = visit(url, width)
+    page.get_by_role("button", name="Options").press("Enter")
+    choice = page.locator("#model")
+    expect(choice.get_by_role("radio", name="Made up")).to_be_checked()
+    expect(page.get_by_text("It hears <nothing>.")).to_be_hidden()
+    choice.get_by_role("radio", name="Made up").press("Tab")  # each is a stop of its own
+    page.keyboard.press("Space")
+    expect(choice.get_by_role("radio", name="Other compact")).to_be_checked()
+    page.get_by_text("It hears <nothing>.").wait_for()
+    assert overflow(page) <= 0
+
+    upload(page, clip("talk.mp4", sound=tone(1.0), pictures=shades(10)))
+    page.locator("#submit").click()
+    pace.gate.release(3)
+    page.get_by_text("Done: 3 utterances").wait_for()
+    expect(page.locator("#made-by")).to_contain_text("Read by Other compact, version 1")
+    page.locator("#attention-fold > button").click()
+    page.get_by_text("Other compact has no nested attention").wait_for()
+
+    choice.get_by_role("radio", name="Made up").check()
+    expect(page.get_by_text("It hears <nothing>.")).to_be_hidden()
+    expect(page.locator("#made-by")).to_contain_text("Read by Other compact")  # what is shown is still the other's
+    page.locator("#submit").click()
+    pace.gate.release(3)
+    page.get_by_text("Done: 3 utterances").wait_for()
+    expect(page.locator("#made-by")).to_contain_text("Read by Made up")
+    expect(page.locator("#attention svg")).to_have_count(4)
+    page.locator("#clear").click()
+    expect(page.locator("#made-by")).to_be_hidden()
+    expect(choice.get_by_role("radio", name="Made up")).to_be_checked()
+    assert overflow(page) <= 0
 
 
 @pytest.mark.slow
