@@ -39,9 +39,10 @@ ALLOWED = {
     "metrics": (*NOUNS, "results"),
     "views": (*NOUNS, "modalities.spectrogram", "results", "views"),
     "data": DATA,
-    "training": (*DATA, *MODEL, "metrics", "results", "training"),
+    "training": (*DATA, *MODEL, "metrics", "results", "training", "views.curves"),
     "pipeline": (*MODALITIES, *MODEL, "results"),
     "evaluation": (*DATA, *MODEL, "results", "metrics"),
+    "comparison": (*DATA, *MODEL, "results", "metrics", "evaluation", "training", "comparison"),
     "ui": (*MODALITIES, *MODEL, "pipeline", "results", "views", "ui"),
     "cli": None,  # everything
     "app": ("ui", "limits"),

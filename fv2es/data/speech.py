@@ -39,12 +39,12 @@ def read_sound(path: Path) -> np.ndarray:
 
 def read(folder: Path, split: str) -> list[Clip]:
     """All clips of one split that carry one of the seven labels (calm counts as neutral in the corpus's index)."""
-    return list(_clips(folder, split))
+    return [Clip(mel_spectrogram(read_sound(path)), label, speaker) for path, label, speaker in files(folder, split)]
 
 
-def _clips(folder: Path, split: str) -> Iterator[Clip]:
+def files(folder: Path, split: str) -> Iterator[tuple[Path, int, str]]:
+    """The same clips unread: file, label as an index in `CLASSES`, speaker."""
     with (folder / "index.tsv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
             if row["split"] == split and row["label"] != "unknown":
-                label = CLASSES.index(canonical(row["label"]))
-                yield Clip(mel_spectrogram(read_sound(folder / row["file"])), label, row["speaker"])
+                yield folder / row["file"], CLASSES.index(canonical(row["label"])), row["speaker"]

@@ -1,0 +1,49 @@
+"""The quality part of `compare`'s document (`docs/json.md`): every checkpoint on everything that has labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fv2es.comparison.ablation import recombine
+from fv2es.comparison.clips import on_clips, read_clips
+from fv2es.comparison.quality import on_pseudo, read_all
+from fv2es.comparison.samples import FIT, MEASURE, draw, read_parts
+from fv2es.emotions import MOSEI
+from fv2es.reader import load_reader
+
+WORDS_OF = "v2em-compact"  # whose words all ablations share, where it is one of them
+
+
+def qualities(names: Sequence[str], data: Path, say: Callable[[str], None], speech: str = "auto") -> dict[str, Any]:
+    """`checkpoints`, one entry each in the order of `names`, and `ablations`.
+
+    Raises CheckpointError, OSError for a missing file of the data folder, and ValueError for emotions of another set.
+    """
+    readers = [load_reader(name) for name in names]
+    for reader in readers:
+        if reader.emotions != MOSEI:
+            raise ValueError(f"{reader.name} names other emotions than the data folder does, so it cannot be scored.")
+    if not readers:
+        return {"checkpoints": [], "ablations": []}
+    parts = read_parts(data, say)
+    fit, measure = draw(parts, FIT), draw(parts, MEASURE)
+    clips = read_clips(data / "video", say, speech)
+    entries, answered = [], []
+    for reader in readers:
+        answers, reports = read_all(reader, parts, say)
+        answered.append(answers)
+        entries.append(
+            {
+                **reader.checkpoint.identity,
+                "name": reader.name,
+                "architecture": reader.checkpoint.architecture,
+                "parts": reports,
+                "pseudo_utterances": {**on_pseudo(answers, measure, parts, say), "seed": MEASURE},
+                "clips": on_clips(reader, clips),
+            }
+        )
+    words = WORDS_OF if WORDS_OF in names else names[0]
+    ablations = recombine(answered, words, parts, fit, measure)
+    return {"checkpoints": entries, "ablations": ablations}
