@@ -50,6 +50,15 @@ with torch.inference_mode():
 """
 
 
+OFFER = """
+import json, logging
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+from fv2es.ui.models import find_models
+models = find_models(load=lambda checkpoint: checkpoint)
+print(json.dumps([models.default, *(one.name for one in models.offers)]))
+"""
+
+
 @pytest.fixture
 def hub():
     with serve() as running:
@@ -391,6 +400,16 @@ def test_a_hub_in_trouble_and_a_server_that_is_none(hub: Hub, fetch):
     assert fetch(NAME) == f"{said}: the Hub answers with status 503."
     hub.status, hub.body = 200, b"<html>Welcome to our Wi-Fi</html>"
     assert fetch(NAME) == f"{said}: its answer is not the Hub's."
+
+
+def test_a_host_offers_models_of_the_hub(hub: Hub, client, files):
+    """FV2ES_CHECKPOINT: fetched at the start with a word on how far it is, as much as can be had."""
+    name = f"{NAME}@{hub.repository(NAME).commit(files)}"
+    done = client("-c", OFFER, FV2ES_CHECKPOINT=f"{name},someone/else")
+    assert json.loads(done.stdout) == [name, "mine", name], done.stderr
+    assert f"INFO {NAME} {WEIGHTS}: 0.0 MB of " in done.stderr
+    assert f"INFO {NAME} {WEIGHTS}: 100 %." in done.stderr
+    assert "WARNING The checkpoint 'someone/else' could not be fetched from the Hub: there is no such" in done.stderr
 
 
 # Publishing
