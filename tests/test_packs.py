@@ -4,12 +4,12 @@ import logging
 import os
 import pickle
 import struct
-import wave
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_packs import SIDES, Finder, read_meta, write_meta, write_pack, write_split
 from PIL import Image
 
 from fv2es.data.manifest import Row
@@ -17,7 +17,6 @@ from fv2es.data.packs import SPLITS, PackError, open_pack, utterance
 from fv2es.data.unpickle import RefusedPickle, load_plain, loads_plain
 from fv2es.emotions import IEMOCAP, MOSEI
 from fv2es.evaluation import evaluate
-from fv2es.modalities.faces import Detection
 from fv2es.modalities.spectrogram import mel_spectrogram
 from fv2es.schema import MODALITIES, SAMPLE_RATE, Prediction, Transcript
 
@@ -31,67 +30,6 @@ MOSEI_NAMES = {
     "valid": {"N1X63d_jgmw_5": np.array([0, 0, 1, 0, 0, 1])},
     "test": {"a-WihYDk6vc_8": [0, 0, 0, 0, np.int64(1), 0]},
 }
-SIDES = {"L": 60, "R": 200}  # greys
-
-
-class Finder:
-    """A face in the middle of every frame; remembers the frames."""
-
-    def __init__(self):
-        self.frames = []
-
-    def find(self, frames):
-        self.frames += frames
-        return [[Detection((10.0, 6.0, 30.0, 26.0), 0.99)] for _ in frames]
-
-
-def write_wav(path: Path, seconds: float, level: int) -> None:
-    with wave.open(str(path), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE)
-        out.writeframes(np.full(round(seconds * SAMPLE_RATE), level, "<i2").tobytes())
-
-
-def write_utterance(folder: Path, marks: dict[str, int], pictures: int = 12, seconds: float = 1.0) -> None:
-    folder.mkdir(parents=True)
-    for mark, grey in marks.items():
-        for number in range(pictures):
-            Image.new("L", (40, 32), grey + number).save(folder / f"image{mark}_{number}.jpg", quality=95)
-        write_wav(folder / f"audio{mark}.wav", seconds, 100 * grey)
-
-
-def write_pack(root: Path, prefix: str, names: dict, meta: dict | None = None) -> Path:
-    raw = root / f"{prefix}_RAW_PROCESSED"
-    raw.mkdir()
-    for split, labels in names.items():
-        for name in labels:
-            if prefix == "IEMOCAP":
-                dialogue = "_".join(name.split("_")[:2])
-                write_utterance(raw / dialogue / name, {f"_{side}": grey for side, grey in SIDES.items()})
-                write_wav(raw / dialogue / name / "audio.wav", 1.0, 1)
-            else:
-                write_utterance(raw / name, {"": 100}, pictures=4)
-        write_split(root, prefix, split, list(labels))
-    every = {
-        name: {"text": f" Said  by {name}. ", "label": one} for part in names.values() for name, one in part.items()
-    }
-    (raw / "meta.pkl").write_bytes(pickle.dumps(every if meta is None else meta))
-    return root
-
-
-def write_split(root: Path, prefix: str, split: str, names: list[str], called: str = "{}_split.txt") -> None:
-    folder = root / f"{prefix}_SPLIT"
-    folder.mkdir(exist_ok=True)
-    (folder / called.format(split)).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-
-
-def read_meta(root: Path, prefix: str) -> dict:
-    return pickle.loads((root / f"{prefix}_RAW_PROCESSED" / "meta.pkl").read_bytes())
-
-
-def write_meta(root: Path, prefix: str, meta: object) -> None:
-    (root / f"{prefix}_RAW_PROCESSED" / "meta.pkl").write_bytes(pickle.dumps(meta))
 
 
 @pytest.fixture
