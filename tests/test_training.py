@@ -1,9 +1,6 @@
 """The training loop: killed and resumed equals unbroken, the best epoch is kept; what each modality's part does."""
 
 import json
-import multiprocessing
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from killing import Moment, Reaper, ends_by_kill
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -242,28 +240,15 @@ def test_schedules():
 # Killed
 
 
-def train_until_killed(folder: Path, moment: tuple[str, int] | None) -> None:
-    """In a process of its own. moment: the n-th time that a file of such a name is about to be (or has just been)
-    put in its place, or a batch is drawn, the process is killed as the kernel would."""
-    seen: dict[str, int] = {}
-
-    def reach(name: str) -> None:
-        seen[name] = seen.get(name, 0) + 1
-        if (name, seen[name]) == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
+def train_until_killed(folder: Path, moment: Moment) -> None:
+    reaper = Reaper(moment)
+    reaper.watch_files()
 
     class Watched(Blobs):
         def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-            reach("batch")
+            reaper.reach("batch")
             return super().loss(batch)
 
-    def put(partial: Path, path: Path) -> Path:
-        reach(f"before {path.name}")
-        os.replace(partial, path)
-        reach(f"after {path.name}")
-        return path
-
-    Path.replace = put  # type: ignore[method-assign]
     fit(Watched(), RECIPE, folder)
 
 
@@ -273,17 +258,12 @@ MOMENTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_loses_nothing(tmp_path):
-    """SIGKILL, by the process itself so that the moment is sure; torch is imported once for all of them."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "tqdm", "pytest"])
     wanted = fit(Blobs(), RECIPE, tmp_path / "unbroken")
     for number, moment in enumerate(MOMENTS):
         folder = tmp_path / str(number)
-        child = context.Process(target=train_until_killed, args=(folder, moment))
-        child.start()
-        child.join()
-        assert child.exitcode == -signal.SIGKILL, moment
+        assert ends_by_kill(train_until_killed, folder, moment), moment
         assert_same(fit(Blobs(), RECIPE, folder), wanted)
         assert log_of(folder) == log_of(tmp_path / "unbroken"), moment
         assert not list(folder.glob("*.partial"))
@@ -410,8 +390,8 @@ def test_macro_recall_counts_every_label_alike():
 def test_only_models_of_separate_modalities_are_trained_so(tmp_path):
     from fv2es.training.main import main
 
-    with pytest.raises(ValueError, match="emotion-queries-compact cannot be trained modality by modality"):
-        main(["faces", "--model", "emotion-queries-compact", "--run", str(tmp_path / "run"), "--data", str(tmp_path)])
+    with pytest.raises(ValueError, match="lf-lstm cannot be trained modality by modality"):
+        main(["faces", "--model", "lf-lstm", "--run", str(tmp_path / "run"), "--data", str(tmp_path)])
 
 
 # Words

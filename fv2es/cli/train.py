@@ -6,7 +6,7 @@ import argparse
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
-    words = "train the compact checkpoint from the data folder (train --help tells more)"
+    words = "train a whole model by a recipe, or a compact one part by part (train --help tells more)"
     commands.add_parser("train", add_help=False, help=words).set_defaults(run=run)
 
 

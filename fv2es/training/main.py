@@ -1,4 +1,8 @@
-"""`python -m fv2es train`: from the data folder to a checkpoint, with fixed seeds."""
+"""`python -m fv2es train`: from data to a checkpoint, with fixed seeds; a run that was stopped goes on where it was.
+
+Either a recipe, which trains a whole model on the IEMOCAP or CMU-MOSEI pack (docs/training.md), or a stage of the
+compact models, which learn each modality from public corpora of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fv2es.training.configs import shipped
+
 if TYPE_CHECKING:
     from fv2es.models.multimodal import MultimodalModel
     from fv2es.training.loop import Recipe
 
+COMPACT = "v2em-compact"
 APART = ("faces", "voice", "pretraining", "words")
 STAGES = (*APART, "joint", "checkpoint")
 JOINT = "emotion-queries-compact"  # the model whose fusion is trained too, on the networks of another
@@ -22,28 +29,66 @@ JOINT = "emotion-queries-compact"  # the model whose fusion is trained too, on t
 def parser() -> argparse.ArgumentParser:
     """The options of `python -m fv2es train`."""
     options = argparse.ArgumentParser(prog="python -m fv2es train", description=__doc__)
-    options.add_argument("stage", choices=("all", *STAGES), help="one modality, the assembling of all, or everything")
-    default = os.environ.get("FV2ES_DATA", "../shared/data")
-    options.add_argument("--data", type=Path, default=Path(default), help="the data folder (default: %(default)s)")
-    options.add_argument("--model", default="v2em-compact", help="a compact model (default: %(default)s)")
-    options.add_argument("--run", type=Path, help="where states and logs are kept (default: runs/MODEL)")
-    options.add_argument("--out", type=Path, help="the finished checkpoint (default: checkpoints/MODEL)")
+    options.add_argument(
+        "what",
+        metavar="RECIPE|STAGE",
+        help=f"a TOML file or a recipe that ships, {', '.join(shipped())}; or a stage, all, {', '.join(STAGES)}",
+    )
+    options.add_argument(
+        "--data", type=Path, help=f"the folder of the data (default: the recipe's; for stages {_data()})"
+    )
+    options.add_argument("--model", help=f"another model than the recipe's; for stages a compact one ({COMPACT})")
+    options.add_argument("--run", type=Path, help="where states and logs are kept (default: runs/NAME)")
+    options.add_argument("--out", type=Path, help="the finished checkpoint (default: checkpoints/NAME)")
+    options.add_argument("--teacher", help="a folder with the words' teacher (default: as published on the Hub)")
     options.add_argument("--epochs", type=int, help="instead of the recipe's, for a quick try")
-    options.add_argument("--threads", type=int, default=1, help="one process per core beats two threads in one")
+    options.add_argument(
+        "--threads", type=int, help="of torch; for stages 1, as one process per core beats two threads"
+    )
+    whole = options.add_argument_group("of recipes alone")
+    whole.add_argument("--corpus", metavar="NAME", help="iemocap or mosei, where the folder has both")
+    whole.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default: the GPU where there is one)")
+    whole.add_argument("--workers", type=int, default=0, help="processes that make batches ready (default: none)")
+    whole.add_argument("--again", action="store_true", help="score the test split although it was scored before")
     return options
+
+
+def _data() -> Path:
+    return Path(os.environ.get("FV2ES_DATA", "../shared/data"))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the stages asked for; a stopped run goes on where it was. Returns the exit status."""
     args = parser().parse_args(arguments)
-    args.run = args.run or Path("runs") / args.model
-    args.out = args.out or Path("checkpoints") / args.model
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if args.what in ("all", *STAGES):
+        return _stages(args)
+    return _whole(args)
+
+
+def _whole(args: argparse.Namespace) -> int:
     import torch
 
-    torch.set_num_threads(args.threads)
+    from fv2es.training.run import Options, train
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    changes = {key: value for key in ("model", "epochs") if (value := getattr(args, key)) is not None}
+    places = {key: getattr(args, key) for key in ("data", "corpus", "run", "out", "device", "workers", "again")}
+    train(args.what, Options(**places, changes=changes))
+    return 0
+
+
+def _stages(args: argparse.Namespace) -> int:
+    import torch
+
+    args.model = args.model or COMPACT
+    args.data = args.data or _data()
+    args.run = args.run or Path("runs") / args.model
+    args.out = args.out or Path("checkpoints") / args.model
+    torch.set_num_threads(args.threads or 1)
     wanted = [stage for stage in STAGES if stage != "joint" or args.model == JOINT]
-    for stage in wanted if args.stage == "all" else (args.stage,):
+    for stage in wanted if args.what == "all" else (args.what,):
         _run(stage, args)
     return 0
 
@@ -122,19 +167,25 @@ def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
 
 
 def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:
-    """The teachers, then the student; all begin with the pretrained encoder."""
+    """The teacher, then the network that learns from it, which begins with the pretrained encoder."""
+    import numpy as np
+
+    from fv2es.models.words import Words
     from fv2es.training import pretraining, words
     from fv2es.training.loop import fit
 
-    def task() -> words.WordsTask:
-        made = words.WordsTask(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe)
-        pretraining.load_encoder(made.model.words.encoder, args.run / "pretraining")
-        return made
-
-    teachers = [fit(task(), replace(recipe, seed=seed), args.run / f"words-{seed}") for seed in words.TEACHERS]
-    student = task()
-    student.distil(teachers)
-    fit(student, replace(recipe, seed=len(teachers)), args.run / "words")
+    model = _fresh_model(args.model)
+    said = args.run / "words-teacher" / "said.npy"
+    if not said.exists():
+        again = replace(words.TEACHER_RECIPE, epochs=args.epochs or words.TEACHER_RECIPE.epochs)
+        teacher = words.TeacherTask(args.teacher or words.TEACHER, args.data, model.inputs.max_tokens, again)
+        teacher.model.load_state_dict(fit(teacher, again, said.parent))
+        np.save(said, teacher.says())
+    assert isinstance(model.words, Words)
+    pretraining.load_encoder(model.words.encoder, args.run / "pretraining")
+    student = words.WordsTask(model, args.data, args.run.parent / "cache", recipe)
+    student.distil(np.load(said))
+    fit(student, recipe, args.run / "words")
 
 
 def _fresh_model(name: str) -> MultimodalModel:
