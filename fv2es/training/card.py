@@ -69,7 +69,7 @@ so that a threshold means the same whichever modalities are there.
 
 FITTED = """Each modality learnt alone. Fusion is a weighted mean of probabilities,
 whose weights were fitted on pseudo-utterances: validation faces, voices and sentences of like label put together at
-random."""
+random, made as bad as those of real clips (small and blurred faces, rooms and noise, misheard words)."""
 TRAINED = """Trunks and text encoder learnt alone; the transformers behind
 them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
 label put together at random, some of them left out, some of another label."""

@@ -29,6 +29,7 @@ from fv2es.training.faces import FaceTask
 from fv2es.training.joint import SUBSETS, TRUNKS, JointTask, present_of
 from fv2es.training.loop import Task
 from fv2es.training.voice import VoiceTask
+from fv2es.training.wear import worn_clips, worn_faces, worn_sentences
 from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
@@ -85,16 +86,17 @@ class Scores(Protocol):
 
 
 class _Apart:
-    """Three networks that never met; their weighted fusion is fitted on every other validation row."""
+    """Three networks that never met; their weighted fusion is fitted on every other validation row, worn."""
 
     def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path) -> None:
         self.model = model
-        self.parts = _validation(model, data, run, cache)
+        self.parts, worn = _validation(model, data, run, cache)
+        self.worn = {name: _join(list(pieces.values())) for name, pieces in worn.items()}
 
     def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
         fusion = self.model.fusion
         assert isinstance(fusion, WeightedFusion)
-        logits, labels = _pseudo(whole, calibrated, half=0)
+        logits, labels = _pseudo(self.worn, calibrated, half=0)
         weights = fit_fusion(logits, labels, calibrated.thresholds)
         with torch.no_grad():
             fusion.weight.copy_(torch.from_numpy(weights)[None])
@@ -135,34 +137,37 @@ class _Joint:
         return {"+".join(one): _right(fused, self.labels, calibrated) for one, fused in said.items()}
 
 
-def _validation(model: MultimodalModel, data: Path, run: Path, cache: Path) -> dict[str, Parts]:
-    """modality → corpus → its validation part, scored by the best weights; these are in `model` afterwards."""
-    tasks: dict[str, tuple[Callable[..., Task], str, Callable[[Any], Parts]]] = {
+def _validation(
+    model: MultimodalModel, data: Path, run: Path, cache: Path
+) -> tuple[dict[str, Parts], dict[str, Parts]]:
+    """modality → corpus → its validation part, as it is and worn, scored by the best weights, which `model` keeps."""
+    tasks: dict[str, tuple[Callable[..., Task], str, Callable[[Any, bool], Parts]]] = {
         "face": (FaceTask, "faces", _faces),
         "voice": (VoiceTask, "voice", _voice),
         "words": (WordsTask, "words", _words),
     }
-    scored = {}
+    scored: dict[str, Parts] = {}
+    worn: dict[str, Parts] = {}
     for name, (make, stage, score) in tasks.items():
         task = make(model, data, cache)
         task.model.load_state_dict(torch.load(run / stage / "best.pt", weights_only=True))
         task.model.eval()
         with torch.inference_mode():
-            scored[name] = score(task)
+            scored[name], worn[name] = score(task, False), score(task, True)
         log.info("%s: scored", name)
-    return scored
+    return scored, worn
 
 
-def _faces(task: FaceTask) -> Parts:
+def _faces(task: FaceTask, worn: bool) -> Parts:
     clean = task.valid.select(task.valid.majority & (task.valid.label >= 0))
-    logits = one_vs_rest(task.logits(task.model, clean))
+    logits = one_vs_rest(task.logits(task.model, worn_faces(clean) if worn else clean))
     return {"FER+": _scored(logits, _one_hot(clean.label), np.ones(len(clean)))}
 
 
-def _voice(task: VoiceTask) -> Parts:
+def _voice(task: VoiceTask, worn: bool) -> Parts:
     label = np.array([clip.label for clip in task.valid])
     corpus = np.array([clip.corpus for clip in task.valid])
-    logits = one_vs_rest(task.logits(task.model, task.valid))
+    logits = one_vs_rest(task.logits(task.model, worn_clips(task.valid) if worn else task.valid))
     weight = 1 / np.bincount(label, minlength=len(CLASSES))[label]  # all labels count alike
     names = {"RAVDESS": "ravdess", "EmoDB": "emodb"}
     return {
@@ -171,11 +176,12 @@ def _voice(task: VoiceTask) -> Parts:
     }
 
 
-def _words(task: WordsTask) -> Parts:
+def _words(task: WordsTask, worn: bool) -> Parts:
     parts = {}
-    for name in ("GoEmotions", "MELD"):
+    for name in TITLES[WORDS]:
         sentences = task.valid[name.lower()]
-        parts[name] = _scored(task.logits(task.model, sentences), _many_hot(sentences), np.ones(len(sentences)))
+        logits = task.logits(task.model, worn_sentences(sentences) if worn else sentences)
+        parts[name] = _scored(logits, _many_hot(sentences), np.ones(len(sentences)))
     return parts
 
 
