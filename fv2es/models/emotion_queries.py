@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from fv2es.emotions import MOSEI
 from fv2es.models.blocks.albert import Albert, AlbertConfig
 from fv2es.models.blocks.nested import NestedTransformer
+from fv2es.models.blocks.picture import one_picture
 from fv2es.models.blocks.queries import COMPONENTS, DecoderLayer, QueryConfig, QueryFusion, StateSequence, encoder
 from fv2es.models.blocks.repvgg import ConvNormAct, RepVGG
 from fv2es.models.blocks.sequence import pad
@@ -107,8 +107,6 @@ class EmotionQueries(MultimodalModel):
     fusion runs again. Calibration belongs to modalities; what several say together takes the mean of theirs.
     """
 
-    fusion: Any  # one of COMPONENTS, not the weights of the base class
-
     def __init__(
         self,
         face: Pictures,
@@ -118,9 +116,9 @@ class EmotionQueries(MultimodalModel):
         emotions: tuple[str, ...],
         inputs: InputConfig,
     ) -> None:
-        super().__init__(face, voice, words, emotions, inputs)
+        fusion = COMPONENTS[config.component](config, len(ORDER), len(emotions))
+        super().__init__(face, voice, words, emotions, inputs, fusion=fusion)
         self.config = config
-        self.fusion = COMPONENTS[config.component](config, len(ORDER), len(emotions))
 
     def encode(self, name: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """One modality's states (B', L, width) and mask (B', L) for the B' utterances of the batch that have it."""
@@ -192,14 +190,14 @@ class QueryAttention:
 
 
 @contextmanager
-def watch_queries(model: EmotionQueries) -> Iterator[list[QueryAttention]]:
+def watch_queries(model: MultimodalModel) -> Iterator[list[QueryAttention]]:
     """Record the cross-attention of every forward pass inside the `with`, one entry each.
 
     Of the whole utterances only: what a modality says alone leaves no record. Raises ValueError for a model without
     emotion queries.
     """
     if not isinstance(model.fusion, QueryFusion):
-        raise ValueError(f"This model has no emotion queries, its fusion is {model.config.component!r}.")
+        raise ValueError(f"This model has no emotion queries, its fusion is {type(model.fusion).__name__}.")
     layers = [one.across for one in model.fusion.modules() if isinstance(one, DecoderLayer)]
     seen: list[list[Tensor]] = [[] for _ in layers]
     heard: list[StateSequence] = []
@@ -231,10 +229,9 @@ def watch_queries(model: EmotionQueries) -> Iterator[list[QueryAttention]]:
 
 def _paper_size(config: QueryConfig, emotions: tuple[str, ...] = MOSEI) -> EmotionQueries:
     """VGG19 on 64×64 faces and on pieces put together again to (1, 128, 32): both end in 2048 numbers."""
-    pieces = nn.Sequential(nn.Flatten(1, 2), nn.Unflatten(1, (1, -1)), vgg19(1))
     return EmotionQueries(
         Pictures(vgg19(3), 512 * 2 * 2, config, config.face_depth),
-        Pictures(pieces, 512 * 4 * 1, config, config.voice_depth),
+        Pictures(nn.Sequential(*one_picture(), vgg19(1)), 512 * 4 * 1, config, config.voice_depth),
         WordStates(AlbertConfig(pooler=False), config.width),
         config,
         emotions,

@@ -16,6 +16,7 @@ from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
 from fv2es.models.inputs import FaceInput, InputConfig, MelInput
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
 from fv2es.models.words import Words
+from fv2es.schema import MODALITIES
 
 COMPACT_WORDS = AlbertConfig(
     vocabulary=8000,
@@ -71,7 +72,7 @@ def compact_size(
         emotions,
         COMPACT_INPUTS,
         readout={"face": "one_vs_rest", "voice": "one_vs_rest"},
-        fusion=LinearPool,
+        fusion=LinearPool(len(MODALITIES)),
     )
 
 

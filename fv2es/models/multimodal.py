@@ -35,7 +35,7 @@ class MultimodalModel(nn.Module):
         emotions: tuple[str, ...],
         inputs: InputConfig,
         readout: dict[str, str] | None = None,
-        fusion: type[WeightedFusion] = WeightedFusion,
+        fusion: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.face, self.voice, self.words = face, voice, words
@@ -43,7 +43,7 @@ class MultimodalModel(nn.Module):
         self.inputs = inputs
         self.readout = dict.fromkeys(MODALITIES, "independent") | (readout or {})
         self.calibration = Calibration(len(MODALITIES), len(emotions))
-        self.fusion = fusion(len(MODALITIES))
+        self.fusion = fusion or WeightedFusion(len(MODALITIES))
 
     def raw(self, name: str, batch: Batch) -> Tensor:
         """One modality's raw logits (B', E) for the B' utterances of the batch that have it."""
@@ -56,8 +56,7 @@ class MultimodalModel(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         present = batch.present
-        parameter = self.fusion.weight
-        stacked = parameter.new_zeros(len(batch), len(MODALITIES), len(self.emotions))
+        stacked = self.calibration.bias.new_zeros(len(batch), len(MODALITIES), len(self.emotions))
         for column, name in enumerate(MODALITIES):
             there = present[:, column]
             if there.any():
@@ -66,6 +65,12 @@ class MultimodalModel(nn.Module):
                 stacked[there, column] = read.to(stacked.dtype)
         calibrated = self.calibration(stacked) * present[..., None]
         return Output(self.fusion(calibrated, present), calibrated, present)
+
+    def fusion_weights(self) -> Tensor:
+        """(3,) how much each modality counts where several are present: equal where no weights say so beforehand."""
+        if isinstance(self.fusion, WeightedFusion):
+            return self.fusion.weight[0].detach()
+        return self.calibration.bias.new_full((len(MODALITIES),), 1 / len(MODALITIES))
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters per modality and of the fusion."""

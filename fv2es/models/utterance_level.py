@@ -9,14 +9,11 @@ classifier, which nothing reads, are left out; no SpecAugment in DistilHuBERT.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fv2es.emotions import MOSEI
-from fv2es.models.blocks.queries import Unweighted
 from fv2es.models.blocks.sequence import pad
 from fv2es.models.inputs import Batch, FaceInput, InputConfig
 from fv2es.models.multimodal import MultimodalModel, Output
@@ -91,11 +88,11 @@ class WordState(nn.Module):
         return self.over_time(self.backbone(tokens, attention_mask=mask).last_hidden_state, mask)
 
 
-class Concatenation(Unweighted):
+class Concatenation(nn.Module):
     """(…, modalities, width), zero where missing → concatenated → two linear layers → (…, E)."""
 
     def __init__(self, modalities: int, width: int, emotions: int) -> None:
-        super().__init__(modalities)
+        super().__init__()
         self.layers = nn.Sequential(nn.Linear(modalities * width, width), nn.ReLU(), nn.Linear(width, emotions))
 
     def forward(self, states: Tensor) -> Tensor:
@@ -109,8 +106,6 @@ class UtteranceLevel(MultimodalModel):
     modalities; what several say together takes the mean of theirs.
     """
 
-    fusion: Any  # Concatenation, not the weights of the base class
-
     def __init__(
         self,
         face: FaceState,
@@ -120,9 +115,9 @@ class UtteranceLevel(MultimodalModel):
         emotions: tuple[str, ...] = MOSEI,
         width: int = WIDTH,
     ) -> None:
-        super().__init__(face, voice, words, emotions, inputs)
+        fusion = Concatenation(len(MODALITIES), width, len(emotions))
+        super().__init__(face, voice, words, emotions, inputs, fusion=fusion)
         self.width = width
-        self.fusion = Concatenation(len(MODALITIES), width, len(emotions))
 
     def encode(self, name: str, batch: Batch) -> Tensor:
         """One modality's states (B', width) of the B' utterances of the batch that have it."""

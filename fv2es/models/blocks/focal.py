@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fv2es.models.blocks.nested import DropPath
+from fv2es.models.blocks.picture import one_picture
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class FocalNet(nn.Module):
     def __init__(self, config: FocalConfig) -> None:
         super().__init__()
         self.config = config
+        self.layout = nn.Sequential(*one_picture(config.in_channels))
         rates = torch.linspace(0, config.drop_path, sum(config.depths), device="cpu").tolist()
         firsts = [sum(config.depths[:index]) for index in range(len(config.depths))]
         self.levels = nn.ModuleList(
@@ -143,7 +145,7 @@ class FocalNet(nn.Module):
         self.apply(_init)
 
     def forward(self, pieces: Tensor) -> Tensor:
-        x = pieces.flatten(1, 2).unflatten(1, (self.config.in_channels, -1))
+        x = self.layout(pieces)
         for level in self.levels:
             x = level(x)
         return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

@@ -40,7 +40,8 @@ class Calibration(nn.Module):
 
         Calibration belongs to modalities; what several say takes the mean of theirs.
         """
-        share = present / present.sum(1, keepdim=True).clamp_min(1)
+        there = present.to(self.scale.dtype)
+        share = there / there.sum(1, keepdim=True).clamp_min(1)
         return (logits * (share @ self.scale) + share @ self.bias) * present.any(1, keepdim=True)
 
 

@@ -138,27 +138,14 @@ class EmotionDecoder(nn.Module):
         return (x * self.weight).sum(-1) + self.bias
 
 
-class Unweighted(nn.Module):
-    """What stands for the fusion's weights where attention weighs anew in every utterance."""
-
-    def __init__(self, modalities: int) -> None:
-        super().__init__()
-        self.modalities = modalities
-
-    @property
-    def weight(self) -> Tensor:
-        """(1, modalities), all equal: no modality is ahead of another before the utterance is known."""
-        return torch.full((1, self.modalities), 1 / self.modalities)
-
-
-class EarlyFusion(Unweighted):
+class EarlyFusion(nn.Module):
     """The mean state of each modality → one linear layer over their concatenation.
 
     Written as a sum over modalities: what is missing adds nothing.
     """
 
     def __init__(self, config: QueryConfig, modalities: int, emotions: int) -> None:
-        super().__init__(modalities)
+        super().__init__()
         self.out = nn.Linear(modalities * config.width, emotions)
 
     def forward(self, sequence: StateSequence) -> Tensor:
@@ -170,14 +157,14 @@ class EarlyFusion(Unweighted):
         return self.out(torch.cat(pooled, dim=-1))
 
 
-class TransformerFusion(Unweighted):
+class TransformerFusion(nn.Module):
     """`[CLS]` ⊕ all modalities' states, with no pairing in time → transformer → the `[CLS]` state → linear.
 
     `[CLS]` is learned, not that of the text encoder: it is there where words are missing.
     """
 
     def __init__(self, config: QueryConfig, modalities: int, emotions: int) -> None:
-        super().__init__(modalities)
+        super().__init__()
         self.cls = nn.Parameter(torch.randn(1, 1, config.width) * 0.02)
         self.encoder = encoder(config, config.fusion_depth)
         self.out = self._reader(config, emotions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from fv2es.models.blocks.picture import one_picture
 from fv2es.models.blocks.repvgg import ConvNormAct
 
 
@@ -34,4 +35,4 @@ def face_vgg() -> nn.Sequential:
 def voice_vgg(stem: int = 64, stages: tuple[tuple[int, ...], ...] = STAGES) -> nn.Sequential:
     """(N, 4, 32, 32) → (N, 512, 8, 2); 4,800,256 parameters. The four channels are put together again to the
     (1, 128, 32) that FE2E takes."""
-    return nn.Sequential(nn.Flatten(1, 2), nn.Unflatten(1, (1, -1)), vgg(1, stem, stages))
+    return nn.Sequential(*one_picture(), vgg(1, stem, stages))
