@@ -14,8 +14,6 @@ import torch
 from conftest import shades, tone, write_clip
 from oracles import LetterTokenizer, shake, tiny_v2em
 from PIL import Image
-from test_emotion_queries import ready as readied
-from test_emotion_queries import tiny as tiny_queries
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -34,9 +32,11 @@ from fv2es.modalities.faces import Detection
 from fv2es.models import registry
 from fv2es.models.blocks.fusion import LinearPool
 from fv2es.models.inputs import InputConfig
+from fv2es.models.multimodal import MultimodalModel
 from fv2es.reader import Reader
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Prediction, Span, Transcript, Utterance
 
+ROOT = Path(__file__).resolve().parents[1]
 EACH = 2  # samples of each label in every corpus of the made-up data folder
 THRESHOLDS = dict(zip(MOSEI, (0.45, 0.5, 0.4, 0.55, 0.5, 0.6), strict=True))
 EMODB = [label for label in CLASSES if label != "surprise"]  # as in the real corpus
@@ -141,6 +141,15 @@ def pooled(emotions=MOSEI):
     return model.eval()
 
 
+class Joint(MultimodalModel):
+    """What several modalities say together is more than what their logits say."""
+
+    def forward(self, batch):
+        output = super().forward(batch)
+        several = output.present.sum(1, keepdim=True)
+        return replace(output, logits=output.logits * several - output.present[:, :1].float())
+
+
 def reader_of(model, name: str = "mine") -> Reader:
     thresholds = np.array(list(THRESHOLDS.values()))
     checkpoint = hub.Checkpoint(name, Path(), "tiny", MOSEI, thresholds, {"sha256": "ab" * 32, "name": name})
@@ -162,7 +171,9 @@ def reader(answers) -> Reader:
 def joint(parts) -> quality.Answers:
     """Of a model whose modalities are read jointly."""
     torch.manual_seed(0)
-    return quality.read_all(reader_of(readied(tiny_queries()), "queries"), parts, quiet)[0]
+    model = pooled()
+    model.__class__ = Joint
+    return quality.read_all(reader_of(model, "joint"), parts, quiet)[0]
 
 
 def quiet(line: str) -> None:
@@ -463,13 +474,29 @@ def test_the_command_writes_tables_figures_and_json(folder, shelf, tmp_path, cap
     assert len(document["ablations"]) == 4
     assert document["checkpoints"][0]["clips"]["answered"] == {"face": 1, "voice": 0, "words": 0, "fused": 1}
     for heading in ("Sizes and operations", "Quality on", "Together", "Labelled clips: `second`", "Ablations"):
-        assert f"### {heading}" in said.out
+        assert f"## {heading}" in said.out
     assert "Speed" not in said.out
     assert "second: words/MELD read" in said.err
     drawn = {path.name for path in (tmp_path / "drawn").iterdir()}
     assert drawn == {f"confusion-{name}.{ending}" for name in ("first", "second") for ending in ("png", "svg")}
     shares = document["checkpoints"][1]["parts"]["voice/EmoDB"]["per_emotion"]["surprise"]
     assert (shares["f1"], shares["positives"]) == (None, 0)
+    assert_documented(document)
+
+
+def assert_documented(document: dict) -> None:
+    """The keys are those of the example in docs/json.md, where the checkpoint's card says all it may."""
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    example = json.loads(text.split("python -m fv2es compare --json")[1].split("```")[1].removeprefix("json"))
+    assert document.keys() == example.keys()
+    (ours, *_), (theirs, *_) = document["checkpoints"], example["checkpoints"]
+    assert ours.keys() == theirs.keys() - {"version", "licence", "trained_on"}
+    for key in ("parts", "pseudo_utterances", "clips"):
+        assert ours[key].keys() == theirs[key].keys()
+    assert ours["clips"]["rows"][0].keys() == theirs["clips"]["rows"][0].keys()
+    assert document["ablations"][0].keys() == example["ablations"][0].keys()
+    assert document["models"][0].keys() == example["models"][0].keys() - {"seconds"}
+    assert example["models"][0]["seconds"].keys() == cost.speeds({"fe2e": [1.0]})["fe2e"].keys()
 
 
 def test_speed_comes_with_the_baseline(shelf, monkeypatch, capsys):
@@ -486,7 +513,7 @@ def test_json_on_standard_output_is_nothing_else(shelf, capsys):
     said = capsys.readouterr()
     (model,) = json.loads(said.out)["models"]
     assert model["parameters"] == {**pooled().parameter_counts(), "total": sum(pooled().parameter_counts().values())}
-    assert "### Sizes" in said.err
+    assert "## Sizes" in said.err
 
 
 @pytest.mark.parametrize(

@@ -23,19 +23,19 @@ def markdown(document: Mapping[str, Any]) -> str:
 def _sections(document: Mapping[str, Any]) -> Iterator[str]:
     models, checkpoints = document["models"], document["checkpoints"]
     if any("parameters" in one for one in models):
-        yield f"### Sizes and operations\n\n{sizes(models)}"
+        yield f"## Sizes and operations\n\n{sizes(models)}"
     if any("seconds" in one for one in models):
         speed = document["speed"]
         how = f"({speed['machine']}; {speed['repeats']} repeats, batches of {speed['batch']}.)"
-        yield f"### Speed\n\n{speeds(models)}\n\n{how}"
+        yield f"## Speed\n\n{speeds(models)}\n\n{how}"
     if checkpoints:
-        yield f"### Quality on the validation parts\n\n{parts(checkpoints)}"
+        yield f"## Quality on the validation parts\n\n{parts(checkpoints)}"
         yield f"F1 of each emotion:\n\n{emotions(checkpoints)}"
-        yield f"### Together: pseudo-utterances\n\n{pseudo(checkpoints)}"
+        yield f"## Together: pseudo-utterances\n\n{pseudo(checkpoints)}"
         for one in checkpoints:
-            yield f"### Labelled clips: `{one['name']}`\n\n{clips(one['clips'])}"
+            yield f"## Labelled clips: `{one['name']}`\n\n{clips(one['clips'])}"
     if document["ablations"]:
-        yield f"### Ablations\n\n{ablations(document['ablations'], checkpoints)}"
+        yield f"## Ablations\n\n{ablations(document['ablations'], checkpoints)}"
 
 
 def table(head: Row, rows: Sequence[Row], left: int = 1) -> str:
