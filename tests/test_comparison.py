@@ -376,17 +376,51 @@ def test_a_model_that_reads_jointly_is_shown_the_utterances(parts, joint, monkey
 
 def test_ablations_recombine_networks(parts, answers, joint):
     fit, measure = draw(parts, FIT, 70), draw(parts, MEASURE, 70)
-    twin = quality.Answers(reader_of(answers.reader.model, "twin"), answers.logits)
-    other = quality.Answers(reader_of(answers.reader.model, "other"), {**answers.logits, FACE: -answers.logits[FACE]})
-    rows = ablation.recombine([answers, twin, joint], "twin", parts, fit, measure)
+
+    def called(name: str, **logits: np.ndarray) -> ablation.Networks:
+        own = quality.Answers(reader_of(answers.reader.model, name), {**answers.logits, **logits})
+        return ablation.Networks(own, own)
+
+    rows = ablation.recombine([called("mine"), called("twin")], "twin", parts, fit, measure)
     assert [(row["face"], row["voice"], row["words"]) for row in rows] == [
         ("mine", "mine", "twin"), ("mine", "twin", "twin"), ("twin", "mine", "twin"), ("twin", "twin", "twin")
     ]  # fmt: skip
     assert [row["subsets"] for row in rows] == [rows[0]["subsets"]] * 4
     assert sum(rows[0]["fusion"].values()) == pytest.approx(1, abs=1e-3)
-    changed = ablation.recombine([answers, other], "mine", parts, fit, measure)
+    other = called("other", face=-answers.logits[FACE])
+    changed = ablation.recombine([called("mine"), other], "mine", parts, fit, measure)
     assert [row["subsets"] == rows[0]["subsets"] for row in changed] == [True, True, False, False]
-    assert ablation.recombine([answers, joint], "mine", parts, fit, measure) == []
+
+
+def test_fusion_is_fitted_on_worn_inputs_and_nothing_else_is(parts, answers):
+    fit, measure = draw(parts, FIT, 70), draw(parts, MEASURE, 70)
+    right = np.concatenate([part.truth for part in parts if part.modality == FACE]) * 6.0 - 3
+    sharp = quality.Answers(answers.reader, {**answers.logits, FACE: right})
+    (plain,) = ablation.recombine([ablation.Networks(answers, answers)], "mine", parts, fit, measure)
+    (changed,) = ablation.recombine([ablation.Networks(answers, sharp)], "mine", parts, fit, measure)
+    assert changed["fusion"]["face"] > plain["fusion"]["face"] + 0.2
+    for name in MODALITIES:
+        assert plain["subsets"][name] == changed["subsets"][name]
+
+
+def test_only_models_that_come_apart_are_recombined(answers, joint):
+    assert ablation.separable([answers.reader, joint.reader, answers.reader]) == [answers.reader] * 2
+    assert ablation.separable([answers.reader, joint.reader]) == []
+
+
+def test_worn_samples_are_of_the_same_people(parts):
+    for part in parts:
+        bad = samples.worn(part)
+        assert bad.truth is part.truth
+        assert [one.modalities for one in bad.utterances] == [(part.modality,)] * len(part.utterances)
+    face, mel = samples.worn(parts[0]).utterances[0].faces[0].pixels, samples.worn(parts[1]).utterances[0].mel
+    assert face.shape == (48, 48, 3)
+    assert not np.array_equal(face, parts[0].utterances[0].faces[0].pixels)
+    assert mel.dtype == np.float32
+    told = replace(parts[3], utterances=tuple(map(samples.word_utterance, ["So, what NOW?", "!!!"])))
+    heard = [one.transcript.text for one in samples.worn(told).utterances]
+    assert set(heard[0].split()) <= {"so", "what", "now"}
+    assert heard[1] == "!!!"
 
 
 def test_networks_are_freed_of_their_calibration(parts, answers):

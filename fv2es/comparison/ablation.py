@@ -2,13 +2,15 @@
 
 Wei et al. (Table VII) and Jia et al. (Table 4) swap the networks of one modality and train again. Networks that learnt
 independently, each on its own corpus, need no training to be swapped: only what is fitted on all three of them is
-fitted anew, by the code that assembles a checkpoint: calibration, thresholds, fusion. All combinations are measured on
-the same pseudo-utterances.
+fitted anew, as when a checkpoint is assembled: calibration, thresholds, and fusion on worn inputs. All combinations are
+measured on the same pseudo-utterances.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,26 +21,42 @@ from fv2es.comparison.samples import Part, Pseudo
 from fv2es.emotions import MOSEI
 from fv2es.metrics import report
 from fv2es.models.blocks.fusion import LinearPool
+from fv2es.reader import Reader
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
-from fv2es.training.calibration import Scored, calibrate, fit_fusion
+from fv2es.training.calibration import Calibrated, Scored, calibrate, fit_fusion
 from fv2es.training.checkpoint import GOALS, PULL
+from fv2es.training.joint import present_of
+
+Logits = Mapping[str, np.ndarray]
 
 
-def recombine(all_answers: Sequence[Answers], words: str, parts: Sequence[Part], fit: Pseudo, measure: Pseudo) -> list:
-    """Every face with every voice and the words of the checkpoint `words`: a row each, the checkpoints named.
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """A checkpoint's answers to the validation parts as they are, and worn."""
 
-    Checkpoints whose model reads modalities jointly are left out; fewer than two others make no row.
-    """
-    raw = {one.reader.name: _raw(one) for one in all_answers if independent(one.reader.model)}
-    if len(raw) < 2 or words not in raw:
-        return []
-    return [
-        {"face": face, "voice": voice, "words": words, **_measured(chosen, parts, fit, measure)}
-        for face in raw
-        for voice in raw
-        for chosen in [{FACE: raw[face][FACE], VOICE: raw[voice][VOICE], WORDS: raw[words][WORDS]}]
-    ]
+    clean: Answers
+    worn: Answers
+
+
+def separable(readers: Sequence[Reader]) -> list[Reader]:
+    """Those whose modalities answer alone, if there are at least two: with fewer there is nothing to recombine."""
+    found = [reader for reader in readers if independent(reader.model)]
+    return found if len(found) > 1 else []
+
+
+def recombine(
+    networks: Sequence[Networks], words: str, parts: Sequence[Part], fit: Pseudo, measure: Pseudo
+) -> list[dict[str, Any]]:
+    """Every face with every voice and the words of the checkpoint `words`: a row each, the checkpoints named."""
+    clean = {one.clean.reader.name: _raw(one.clean) for one in networks}
+    worn = {one.worn.reader.name: _raw(one.worn) for one in networks}
+    rows = []
+    for face, voice in itertools.product(clean, repeat=2):
+        chosen = {FACE: face, VOICE: voice, WORDS: words}
+        given, bad = ({name: raw[one][name] for name, one in chosen.items()} for raw in (clean, worn))
+        rows.append({**chosen, **_measured(given, bad, parts, fit, measure)})
+    return rows
 
 
 def _raw(answers: Answers) -> dict[str, np.ndarray]:
@@ -48,22 +66,24 @@ def _raw(answers: Answers) -> dict[str, np.ndarray]:
     return {name: (answers.logits[name] - bias[row]) / scale[row] for row, name in enumerate(MODALITIES)}
 
 
-def _measured(logits: Mapping[str, np.ndarray], parts: Sequence[Part], fit: Pseudo, measure: Pseudo) -> dict[str, Any]:
-    calibrated = calibrate({name: _scored(name, logits[name], parts) for name in MODALITIES}, GOALS, PULL)
-    ready = {name: logits[name] * calibrated.scale[row] + calibrated.bias[row] for row, name in enumerate(MODALITIES)}
+def _measured(clean: Logits, worn: Logits, parts: Sequence[Part], fit: Pseudo, measure: Pseudo) -> dict[str, Any]:
+    calibrated = calibrate({name: _scored(name, clean[name], parts) for name in MODALITIES}, GOALS, PULL)
+    weights = fit_fusion(stacked(_apply(calibrated, worn), fit), fit.labels, calibrated.thresholds)
     pool = LinearPool(len(MODALITIES)).double()
     with torch.no_grad():
-        weights = fit_fusion(stacked(ready, fit), fit.labels, calibrated.thresholds)
         pool.weight.copy_(torch.from_numpy(weights)[None])
     thresholds = probabilities(calibrated.thresholds)
-    given = torch.from_numpy(stacked(ready, measure))
+    given = torch.from_numpy(stacked(_apply(calibrated, clean), measure))
     subsets = {}
     for subset in SUBSETS:
-        present = torch.tensor([name in subset for name in MODALITIES]).expand(len(given), -1)
         with torch.inference_mode():
-            fused = pool(given, present).numpy()
+            fused = pool(given, present_of(subset, len(given))).numpy()
         subsets["+".join(subset)] = report(measure.truth, probabilities(fused), thresholds, MOSEI, subset)
     return {"fusion": dict(zip(MODALITIES, weights.round(4).tolist(), strict=True)), "subsets": subsets}
+
+
+def _apply(calibrated: Calibrated, logits: Logits) -> dict[str, np.ndarray]:
+    return {name: logits[name] * calibrated.scale[row] + calibrated.bias[row] for row, name in enumerate(MODALITIES)}
 
 
 def _scored(name: str, logits: np.ndarray, parts: Sequence[Part]) -> Scored:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fv2es.comparison.ablation import recombine
+from fv2es.comparison.ablation import Networks, recombine, separable
 from fv2es.comparison.clips import on_clips, read_clips
-from fv2es.comparison.quality import on_pseudo, read_all
-from fv2es.comparison.samples import FIT, MEASURE, draw, read_parts
+from fv2es.comparison.quality import Answers, Say, on_pseudo, read_all
+from fv2es.comparison.samples import FIT, MEASURE, Part, draw, read_parts, worn
 from fv2es.emotions import MOSEI
-from fv2es.reader import load_reader
+from fv2es.reader import Reader, load_reader
 
 WORDS_OF = "v2em-compact"  # whose words all ablations share, where it is one of them
 
 
-def qualities(names: Sequence[str], data: Path, say: Callable[[str], None], speech: str = "auto") -> dict[str, Any]:
+def qualities(names: Sequence[str], data: Path, say: Say, speech: str = "auto") -> dict[str, Any]:
     """`checkpoints`, one entry each in the order of `names`, and `ablations`.
 
     Raises CheckpointError, OSError for a missing file of the data folder, and ValueError for emotions of another set.
@@ -28,12 +28,12 @@ def qualities(names: Sequence[str], data: Path, say: Callable[[str], None], spee
     if not readers:
         return {"checkpoints": [], "ablations": []}
     parts = read_parts(data, say)
-    fit, measure = draw(parts, FIT), draw(parts, MEASURE)
+    measure = draw(parts, MEASURE)
     clips = read_clips(data / "video", say, speech)
-    entries, answered = [], []
+    entries, answered = [], {}
     for reader in readers:
         answers, reports = read_all(reader, parts, say)
-        answered.append(answers)
+        answered[reader.name] = answers
         entries.append(
             {
                 **reader.checkpoint.identity,
@@ -44,6 +44,15 @@ def qualities(names: Sequence[str], data: Path, say: Callable[[str], None], spee
                 "clips": on_clips(reader, clips),
             }
         )
+    return {"checkpoints": entries, "ablations": _ablations(separable(readers), answered, parts, say)}
+
+
+def _ablations(readers: Sequence[Reader], answered: Mapping[str, Answers], parts: Sequence[Part], say: Say) -> list:
+    if not readers:
+        return []
+    bad = [worn(part) for part in parts]
+    networks = [Networks(answered[one.name], read_all(one, bad, say, "worn")[0]) for one in readers]
+    names = [reader.name for reader in readers]
     words = WORDS_OF if WORDS_OF in names else names[0]
-    ablations = recombine(answered, words, parts, fit, measure)
-    return {"checkpoints": entries, "ablations": ablations}
+    say(f"{len(names) ** 2} combinations of {', '.join(names)}")
+    return recombine(networks, words, parts, draw(parts, FIT), draw(parts, MEASURE))

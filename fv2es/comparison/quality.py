@@ -6,7 +6,6 @@ logits that are there already; a model that reads them jointly is shown the utte
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +20,10 @@ from fv2es.models.multimodal import MultimodalModel
 from fv2es.reader import Reader
 from fv2es.results import probabilities
 from fv2es.schema import MODALITIES, Utterance
+from fv2es.training.joint import SUBSETS, present_of
 
 BATCH = 32
 READ_JOINTLY = 1400  # pseudo-utterances that are shown to a model which reads modalities jointly
-SUBSETS = tuple(subset for size in (1, 2, 3) for subset in itertools.combinations(MODALITIES, size))
 Say = Callable[[str], None]
 
 
@@ -50,7 +49,7 @@ def _length(utterance: Utterance) -> tuple[int, int]:
     return utterance.mel.shape[1], len(utterance.transcript.text)
 
 
-def read_all(reader: Reader, parts: Sequence[Part], say: Say) -> tuple[Answers, dict[str, Any]]:
+def read_all(reader: Reader, parts: Sequence[Part], say: Say, how: str = "") -> tuple[Answers, dict[str, Any]]:
     """All parts read, and the report of each by its name, as `evaluate` writes it (`docs/json.md`)."""
     read: dict[str, list[np.ndarray]] = {name: [] for name in MODALITIES}
     reports = {}
@@ -58,7 +57,7 @@ def read_all(reader: Reader, parts: Sequence[Part], say: Say) -> tuple[Answers, 
         logits = predict_all(reader, part.utterances)
         read[part.modality].append(logits)
         reports[part.name] = _report(reader, part.truth, logits, (part.modality,))
-        say(f"{reader.name}: {part.name} read")
+        say(f"{reader.name}: {part.name} read{' ' if how else ''}{how}")
     return Answers(reader, {name: np.concatenate(pieces) for name, pieces in read.items()}), reports
 
 
@@ -91,9 +90,9 @@ def stacked(logits: Mapping[str, np.ndarray], pseudo: Pseudo) -> np.ndarray:
 
 def combine(answers: Answers, pseudo: Pseudo, subset: Sequence[str]) -> np.ndarray:
     """(n, E) what the model's own fusion makes of the logits of `subset`."""
-    present = torch.tensor([name in subset for name in MODALITIES]).expand(len(pseudo.labels), -1)
+    given = torch.from_numpy(stacked(answers.logits, pseudo))
     with torch.inference_mode():
-        return answers.reader.model.fusion(torch.from_numpy(stacked(answers.logits, pseudo)), present).numpy()
+        return answers.reader.model.fusion(given, present_of(subset, len(given))).numpy()
 
 
 def _read_jointly(answers: Answers, pseudo: Pseudo, parts: Sequence[Part], subset: Sequence[str]) -> np.ndarray:

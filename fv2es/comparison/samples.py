@@ -19,6 +19,7 @@ from fv2es.emotions import MOSEI
 from fv2es.evaluation import NOWHERE, row_extractor
 from fv2es.modalities.faces import whole_picture
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Frame, Transcript, Utterance
+from fv2es.training import wear
 from fv2es.training.calibration import Scored, pseudo_utterances
 from fv2es.training.checkpoint import PSEUDO
 
@@ -82,6 +83,32 @@ def face_utterance(grey: np.ndarray) -> Utterance:
 def word_utterance(text: str) -> Utterance:
     """A sentence as if it had been typed."""
     return Utterance(NOWHERE, transcript=Transcript(text, "typed"))
+
+
+def worn(part: Part) -> Part:
+    """The same made as bad as real clips are, by what the fusion of a checkpoint is fitted on; without waveforms."""
+    return replace(part, utterances=tuple(_WORN[part.modality](part.utterances)))
+
+
+def _worn_faces(clean: Sequence[Utterance]) -> Iterator[Utterance]:
+    pixels = np.stack([one.faces[0].pixels[..., 0] for one in clean])
+    blank = np.zeros(len(clean))
+    return map(face_utterance, wear.worn_faces(ferplus.Faces(pixels, blank, blank, blank)).pixels)
+
+
+def _worn_voices(clean: Sequence[Utterance]) -> Iterator[Utterance]:
+    clips = wear.worn_clips([speech.Clip(one.mel, 0, "") for one in clean])
+    return (Utterance(NOWHERE, mel=one.mel.astype(np.float32)) for one in clips)
+
+
+def _worn_words(clean: Sequence[Utterance]) -> Iterator[Utterance]:
+    """What has no letter stays as it is: it would leave nothing to read."""
+    written = [one.transcript.text for one in clean]
+    heard = wear.worn_sentences([texts.Sentence(text, (), (), "") for text in written])
+    return (word_utterance(one.text.strip() or text) for one, text in zip(heard, written, strict=True))
+
+
+_WORN = {FACE: _worn_faces, VOICE: _worn_voices, WORDS: _worn_words}
 
 
 def _one_hot(label: np.ndarray) -> np.ndarray:
