@@ -138,8 +138,8 @@ def save(model: MultimodalModel, folder: Path, config: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     # The library's own `save_file` leaves a file that nobody but its owner may read.
-    metadata = {"format": "pt", "emotions": ",".join(model.emotions)}
-    (folder / WEIGHTS).write_bytes(serialise(tensors, metadata=metadata))
+    # One entry alone: the library writes several in random order, and the same weights are to have the same SHA-256.
+    (folder / WEIGHTS).write_bytes(serialise(tensors, metadata={"emotions": ",".join(model.emotions)}))
     whole = {
         "format": FORMAT,
         "emotions": list(model.emotions),

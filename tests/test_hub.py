@@ -185,6 +185,13 @@ def test_emotions_of_another_order_are_not_taken_for_these(shelf):
     assert "differ in emotions or read-out" in complaint("mine")
 
 
+def test_the_same_weights_make_the_same_file(shelf):
+    model = shake(tiny_v2em())
+    for number in range(8):
+        make(shelf, str(number), model)
+    assert len({(shelf / str(number) / WEIGHTS).read_bytes() for number in range(8)}) == 1
+
+
 def test_emotions_of_another_corpus_come_with_the_weights(shelf):
     make(shelf, "mine", tiny_v2em(IEMOCAP), thresholds=dict.fromkeys(IEMOCAP, 0.5))
     assert load_model(open_checkpoint("mine")).emotions == IEMOCAP
