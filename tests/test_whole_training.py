@@ -388,6 +388,26 @@ def test_thresholds_fit_logits_of_any_scale(scale):
     assert not (logits[:, 2] >= chosen[2]).any(), "what validation never showed is not guessed at"
 
 
+# Curves
+
+
+def test_curves_show_what_was_measured_and_which_epoch_is_kept():
+    from fv2es.views.curves import curves_figure
+
+    history = [
+        {"epoch": n, "loss": 1 - n / 10, "score": score, "valid_loss": 0.9, "train_f1": n / 5, "valid_f1": score}
+        for n, score in enumerate([0.1, 0.6, 0.4, 0.6])
+    ]
+    loss, f1 = curves_figure(history).axes
+    assert (loss.get_title(), f1.get_title()) == ("Loss", "F1")
+    lines = {line.get_label(): line.get_xydata().tolist() for line in f1.lines}
+    assert lines["validation"] == [[1, 0.1], [2, 0.6], [3, 0.4], [4, 0.6]]
+    assert lines["training"][3] == [4, 0.6]
+    assert [x for x, _ in lines["kept"]] == [2, 2]
+    (only,) = curves_figure([{"epoch": 0, "loss": 1.0, "score": 0.5}]).axes
+    assert only.get_title() == "Loss"
+
+
 # Published weights
 
 
