@@ -1,1 +1,1 @@
-"""Training of the shipped checkpoint, each modality on its own data. See `training.main`."""
+"""Training: whole models on packs (`training.run`), the shipped ones part by part. See `training.main`."""

@@ -145,10 +145,9 @@ def _claim(run: Path, described: Mapping[str, Any]) -> None:
         write_whole(path, json.dumps(described, indent=1) + "\n")
         return
     other = json.loads(path.read_text(encoding="utf-8"))
-    differing = [key for key in described if other.get(key) != described[key]]
-    if "recipe" in differing:
-        differing += [key for key, value in described["recipe"].items() if other["recipe"].get(key) != value]
-        differing.remove("recipe")
+    # Only what was written then: a field that is newer is `loop.fit`'s to compare, which knows its default.
+    was, now = ({**each, **each["recipe"], "recipe": None} for each in (other, described))
+    differing = [key for key in was if was[key] != now.get(key)]
     if differing:
         raise ValueError(f"{run} holds a run that differs in {', '.join(differing)}; choose another folder with --run.")
 
@@ -160,7 +159,10 @@ def _tokenizer(model: MultimodalModel, texts: list[str], run: Path) -> tuple[Tok
         try:
             return AlbertTokenizer(source), None
         except Exception as error:  # transformers', the Hub's and the operating system's
-            raise ValueError(f"The vocabulary {source} cannot be had here ({type(error).__name__}).") from error
+            raise ValueError(
+                f"The vocabulary {source} cannot be had here ({type(error).__name__}); where there is a network it is "
+                "fetched and kept."
+            ) from error
     path = run / source
     if not path.exists():
         tables = [one.num_embeddings for one in model.words.modules() if isinstance(one, nn.Embedding)]
