@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fv2es.emotions import MOSEI
+from fv2es.modalities.spectrogram import HOP_LENGTH
 from fv2es.models.blocks.albert import AlbertConfig
+from fv2es.models.blocks.fusion import WeightedFusion
 from fv2es.models.blocks.nested import NestedConfig, NestedTransformer
 from fv2es.models.blocks.repvgg import RepVGG, RepVGGConfig
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
 from fv2es.models.inputs import InputConfig
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
+from fv2es.models.registry import create_model
 from fv2es.models.words import Words
 from fv2es.schema import FaceCrop, Span, Transcript, Utterance
 
@@ -43,6 +47,12 @@ def tiny_v2em(emotions: Sequence[str] = MOSEI) -> MultimodalModel:
     )
 
 
+def outline(name: str) -> MultimodalModel:
+    """A registered model with shapes but without numbers: a hundred million parameters cost nothing."""
+    with torch.device("meta"):
+        return create_model(name)
+
+
 class LetterTokenizer:
     """`[CLS]` = 1, then one id for each letter: no vocabulary is needed."""
 
@@ -67,11 +77,30 @@ def mixed_utterances() -> list[Utterance]:
     return [random_utterance(seed, *one) for seed, one in enumerate(wanted)]
 
 
+def voiced(one: Utterance) -> Utterance:
+    """With a waveform of noise as long as its spectrogram."""
+    rng = np.random.default_rng(int(one.span.start))
+    samples = max(0, one.mel.shape[1] - 1) * HOP_LENGTH
+    return replace(one, waveform=rng.normal(0, rng.uniform(0.05, 0.5), samples).astype(np.float32))
+
+
+def only(one: Utterance, names: Collection[str]) -> Utterance:
+    """The utterance with nothing but these modalities."""
+    voice = "voice" in names
+    return replace(
+        one,
+        faces=one.faces if "face" in names else (),
+        mel=one.mel if voice else one.mel[:, :0],
+        waveform=one.waveform if voice else one.waveform[:0],
+        transcript=one.transcript if "words" in names else Transcript(),
+    )
+
+
 def shake(module: nn.Module, seed: int = 0) -> nn.Module:
     """Give every batch normalisation below `module` weights and statistics like those of a trained one, in place."""
     generator = torch.Generator().manual_seed(seed)
     for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm2d):
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             for values, low, high in ((norm.weight, 0.3, 1.7), (norm.bias, -1.0, 1.0),
                                       (norm.running_mean, -1.0, 1.0), (norm.running_var, 0.2, 3.0)):  # fmt: skip
                 values.data.uniform_(low, high, generator=generator)
@@ -85,6 +114,19 @@ def scatter(module: nn.Module, std: float = 0.05, seed: int = 0) -> nn.Module:
         for parameter in module.parameters():
             parameter += std * torch.randn(parameter.shape, generator=generator)
     return module
+
+
+def randomise(model: MultimodalModel) -> MultimodalModel:
+    """Give no parameter and no calibration a value (0, 1, all alike) that hides where it is used, in place."""
+    with torch.no_grad():
+        for parameter in shake(model).parameters():
+            if parameter.min() == parameter.max():
+                parameter += 0.05 * torch.randn_like(parameter)
+    model.calibration.scale.uniform_(0.5, 1.5)
+    model.calibration.bias.uniform_(-0.5, 0.5)
+    if isinstance(model.fusion, WeightedFusion):
+        model.fusion.weight.data = torch.tensor([[0.5, 0.3, 0.2]])
+    return model
 
 
 def nested_from_timm(state: Mapping[str, Tensor], heads: Sequence[int]) -> dict[str, Tensor]:

@@ -1,42 +1,14 @@
-"""RFAM with focal modulation as whole models: sizes, shapes, any batch, any subset, gradients, saved and loaded."""
+"""RFAM with focal modulation as whole models: sizes, shapes, modulation (`test_contract` has what holds for all)."""
 
-from dataclasses import replace
-from itertools import product
-from typing import Any
-
-import numpy as np
 import pytest
 import torch
-from oracles import LetterTokenizer, largest_difference, mixed_utterances, random_utterance, scatter, shake
-from torch import nn
+from oracles import LetterTokenizer, mixed_utterances, outline
 
-from fv2es import hub
-from fv2es.emotions import MOSEI
 from fv2es.models.blocks.focal import watch_modulation
-from fv2es.models.blocks.rfam import RFAMBlock
 from fv2es.models.inputs import make_batch
-from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model, list_models
-from fv2es.schema import Transcript
 
 SIZES = ("rfam-focal", "rfam-focal-v", "rfam-focal-a")
-
-
-def outline(name: str) -> MultimodalModel:
-    """The model with shapes but without numbers."""
-    with torch.device("meta"):
-        return create_model(name)
-
-
-@pytest.fixture
-def compact() -> MultimodalModel:
-    """Random weights, batch statistics as after training, calibration that is not the identity."""
-    torch.manual_seed(0)
-    model = scatter(shake(create_model("rfam-focal-compact")), std=0.02)
-    model.calibration.scale.uniform_(0.5, 1.5)
-    model.calibration.bias.uniform_(-0.5, 0.5)
-    model.fusion.weight.data = torch.tensor([[0.5, 0.3, 0.2]])
-    return model.eval()
 
 
 # Sizes
@@ -85,67 +57,8 @@ def test_the_compact_size_stays_small():
     assert model.parameter_counts()["words"] == v2em.parameter_counts()["words"]
 
 
-# Behaviour of the compact size
-
-
-def test_any_batch_is_its_utterances_one_by_one(compact):
-    utterances, tokenizer = mixed_utterances(), LetterTokenizer()
-    with torch.inference_mode():
-        together = compact(make_batch(utterances, compact.inputs, tokenizer))
-        alone = [compact(make_batch([one], compact.inputs, tokenizer)) for one in utterances]
-    assert together.logits.std() > 0.01
-    assert largest_difference(torch.cat([one.logits for one in alone]), together.logits) <= 1e-5
-    assert largest_difference(torch.cat([one.modalities for one in alone]), together.modalities) <= 1e-5
-
-
-@pytest.mark.parametrize("there", [*product((False, True), repeat=3)])
-def test_any_subset_of_modalities(compact, there):
-    """What is left out says nothing, and what stays says what it said before."""
-    whole = random_utterance(3, 2, 70, "some words")
-    missing: dict[str, Any] = {"faces": (), "mel": np.zeros((128, 0), np.float32), "transcript": Transcript()}
-    part = replace(
-        whole, **{name: value for (name, value), kept in zip(missing.items(), there, strict=True) if not kept}
-    )
-    with torch.inference_mode():
-        full, output = (compact(make_batch([one], compact.inputs, LetterTokenizer())) for one in (whole, part))
-    assert output.present[0].tolist() == list(there)
-    assert output.logits.isfinite().all()
-    assert largest_difference(output.modalities, full.modalities * output.present[..., None]) <= 1e-5
-    assert output.logits.any() == any(there)
-
-
-def test_gradients_reach_every_parameter():
-    torch.manual_seed(0)
-    model = create_model("rfam-focal-compact").train()
-    for part in model.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = 0.0
-    for layer in (one for level in model.voice.trunk.levels for one in level.layers):
-        layer.drop_path.rate = 0.0
-    batch = make_batch([random_utterance(n, 2, 70, "letters") for n in range(4)], model.inputs, LetterTokenizer())
-    nn.functional.binary_cross_entropy_with_logits(model(batch).logits, torch.eye(4, 6)).backward()
-    unmoved = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    assert unmoved == []
-    assert all(one.grad.isfinite().all() for one in model.parameters())
-
-
-def test_saved_and_loaded_gives_the_same_logits(compact, tmp_path, monkeypatch):
-    """The loaded model is folded: no block keeps its residual form, and nothing is said differently."""
-    monkeypatch.setenv("FV2ES_CHECKPOINTS", str(tmp_path))
-    config = {"architecture": "rfam-focal-compact", "thresholds": dict.fromkeys(MOSEI, 0.5)}
-    hub.save(compact, tmp_path / "mine", config)
-    loaded = hub.load_model(hub.open_checkpoint("mine"))
-    batch = make_batch(mixed_utterances(), compact.inputs, LetterTokenizer())
-    with torch.inference_mode():
-        one, other = loaded(batch), compact(batch)
-    assert largest_difference(one.logits, other.logits) <= 1e-5
-    assert largest_difference(one.modalities, other.modalities) <= 1e-5
-    blocks = [block for block in loaded.face.trunk.modules() if isinstance(block, RFAMBlock)]
-    assert blocks
-    assert all(block.folded is not None for block in blocks)
-
-
-def test_the_modulation_of_a_whole_models_voice(compact):
+def test_the_modulation_of_a_whole_models_voice():
+    compact = create_model("rfam-focal-compact").eval()
     batch = make_batch(mixed_utterances(), compact.inputs, LetterTokenizer())
     with torch.inference_mode(), watch_modulation(compact.voice.trunk) as maps:
         compact(batch)

@@ -1,27 +1,26 @@
-"""The utterance-level system: sizes, waveforms in batches, any batch, any subset, gradients everywhere."""
+"""The utterance-level system: sizes, waveforms in batches (`test_contract` has what holds for all models)."""
 
 import json
 from dataclasses import asdict, replace
-from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from facenet_pytorch import InceptionResnetV1
-from oracles import LetterTokenizer, largest_difference, mixed_utterances, random_utterance, scatter
+from oracles import (
+    LetterTokenizer,
+    largest_difference,
+    mixed_utterances,
+    outline,
+    random_utterance,
+    scatter,
+    voiced,
+)
 from torch import nn
 from transformers import AlbertConfig, AlbertModel, HubertConfig, HubertModel
 
-from fv2es import hub
-from fv2es.emotions import MOSEI
-from fv2es.modalities.spectrogram import HOP_LENGTH
-from fv2es.models import registry
-from fv2es.models.inputs import Batch, InputConfig, face_tensor, make_batch
-from fv2es.models.registry import create_model
+from fv2es.models.inputs import InputConfig, face_tensor, make_batch
 from fv2es.models.utterance_level import PIXELS, FaceState, OverTime, UtteranceLevel, VoiceState, WordState
-from fv2es.reader import Reader
-from fv2es.schema import MODALITIES, Transcript, Utterance
+from fv2es.schema import MODALITIES, Utterance
 
 SECOND = InputConfig(face=replace(PIXELS, side=80), max_tokens=32, waveform=1.0)
 HEARD = HubertConfig(
@@ -47,32 +46,18 @@ class TinyFaces(nn.Module):
         return nn.functional.normalize(self.out(self.layers(x)), dim=1)
 
 
-def tiny(faces: type[nn.Module] = TinyFaces) -> UtteranceLevel:
-    """The model on backbones in miniature, one second of sound, faces of 80×80."""
+@pytest.fixture
+def model() -> UtteranceLevel:
+    """Backbones in miniature, one second of sound, faces of 80×80."""
     torch.manual_seed(0)
-    return UtteranceLevel(
-        FaceState(faces(), 24),
+    whole = UtteranceLevel(
+        FaceState(TinyFaces(), 24),
         VoiceState(HubertModel(HEARD), 16, 24),
         WordState(AlbertModel(READ, add_pooling_layer=False), 16, 24),
         SECOND,
         width=24,
     )
-
-
-@pytest.fixture
-def model() -> UtteranceLevel:
-    """Random weights, calibration that is not the identity."""
-    model = scatter(tiny(), std=0.1)
-    model.calibration.scale.uniform_(0.5, 1.5)
-    model.calibration.bias.uniform_(-0.5, 0.5)
-    return model.eval()
-
-
-def voiced(one: Utterance) -> Utterance:
-    """With a waveform as long as its spectrogram."""
-    samples = max(0, one.mel.shape[1] - 1) * HOP_LENGTH
-    rng = np.random.default_rng(int(one.span.start))
-    return replace(one, waveform=rng.normal(0, rng.uniform(0.05, 0.5), samples).astype(np.float32))
+    return scatter(whole, std=0.1).eval()
 
 
 @pytest.fixture
@@ -85,26 +70,25 @@ def utterances() -> list[Utterance]:
 
 
 @pytest.fixture(scope="module")
-def outline() -> UtteranceLevel:
-    with torch.device("meta"):
-        return create_model("utterance-level")
+def whole() -> UtteranceLevel:
+    return outline("utterance-level")
 
 
-def test_sizes_to_the_digit(outline):
-    backbones = {part: sum(p.numel() for p in getattr(outline, part).backbone.parameters()) for part in MODALITIES}
+def test_sizes_to_the_digit(whole):
+    backbones = {part: sum(p.numel() for p in getattr(whole, part).backbone.parameters()) for part in MODALITIES}
     assert backbones == {"face": 23_482_624, "voice": 23_491_200, "words": 11_092_992}
     heads = {"face": 3 * 512 * 256 + 256, "voice": 3 * 768 * 256 + 256, "words": 3 * 768 * 256 + 256}
     fusion = 768 * 256 + 256 + 256 * 6 + 6
-    assert outline.parameter_counts() == {part: backbones[part] + heads[part] for part in heads} | {"fusion": fusion}
+    assert whole.parameter_counts() == {part: backbones[part] + heads[part] for part in heads} | {"fusion": fusion}
 
 
-def test_the_papers_inputs_and_shapes(outline):
-    assert (outline.inputs.face.side, outline.inputs.waveform, outline.inputs.max_tokens) == (160, 10.0, 100)
+def test_the_papers_inputs_and_shapes(whole):
+    assert (whole.inputs.face.side, whole.inputs.waveform, whole.inputs.max_tokens) == (160, 10.0, 100)
     with torch.device("meta"):
-        assert outline.face.backbone.eval()(torch.zeros(2, 3, 160, 160)).shape == (2, 512)
-        assert outline.voice.backbone.eval()(torch.zeros(1, 160_000)).last_hidden_state.shape == (1, 499, 768)
+        assert whole.face.backbone.eval()(torch.zeros(2, 3, 160, 160)).shape == (2, 512)
+        assert whole.voice.backbone.eval()(torch.zeros(1, 160_000)).last_hidden_state.shape == (1, 499, 768)
         tokens = torch.zeros(2, 100, dtype=torch.long)
-        assert outline.words.backbone(tokens).last_hidden_state.shape == (2, 100, 768)
+        assert whole.words.backbone(tokens).last_hidden_state.shape == (2, 100, 768)
 
 
 def test_faces_are_scaled_as_the_published_weights_learnt():
@@ -179,85 +163,3 @@ def test_the_sixth_face_is_not_looked_at(model):
         four, five, seven = (model(batch).logits for batch in batches)
     assert torch.equal(five, seven)
     assert largest_difference(four, five) > 1e-4
-
-
-def test_any_batch_is_its_utterances_one_by_one(model, utterances):
-    tokenizer = LetterTokenizer()
-    with torch.inference_mode():
-        together = model(make_batch(utterances, SECOND, tokenizer))
-        alone = [model(make_batch([one], SECOND, tokenizer)) for one in utterances]
-    assert together.logits.std() > 0.01
-    assert together.modalities[:, 1].std(0).min() > 1e-3, "voices differ"
-    assert largest_difference(torch.cat([one.logits for one in alone]), together.logits) <= 1e-5
-    assert largest_difference(torch.cat([one.modalities for one in alone]), together.modalities) <= 1e-5
-    assert torch.equal(torch.cat([one.present for one in alone]), together.present)
-
-
-@pytest.mark.parametrize("there", [*product((False, True), repeat=3)])
-def test_any_subset_of_modalities(model, there):
-    """A modality says the same, whoever else is there; alone it is the answer; nobody gives zeros."""
-    whole = voiced(random_utterance(3, 2, 70, "some words"))
-    missing: dict[str, Any] = {"faces": (), "mel": np.zeros((128, 0), np.float32), "transcript": Transcript()}
-    part = replace(
-        whole, **{name: value for (name, value), kept in zip(missing.items(), there, strict=True) if not kept}
-    )
-    with torch.inference_mode():
-        full, output = (model(make_batch([one], SECOND, LetterTokenizer())) for one in (whole, part))
-    assert output.present[0].tolist() == list(there)
-    assert largest_difference(output.modalities, full.modalities * output.present[..., None]) <= 1e-5
-    assert output.logits.isfinite().all()
-    assert output.logits.any() == any(there)
-    if sum(there) == 1:
-        torch.testing.assert_close(output.logits, output.modalities[:, there.index(True)])
-    if sum(there) == 2:
-        assert largest_difference(output.logits, full.logits) > 1e-4
-
-
-def test_raw_logits_are_those_of_one_modality_alone(model, utterances):
-    batch = make_batch(utterances, SECOND, LetterTokenizer())
-    with torch.inference_mode():
-        output = model(batch)
-        for column, name in enumerate(MODALITIES):
-            there = batch.present[:, column]
-            wanted = model.raw(name, batch) * model.calibration.scale[column] + model.calibration.bias[column]
-            assert largest_difference(output.modalities[there, column], wanted) <= 1e-5
-
-
-def test_an_empty_batch(model):
-    with torch.inference_mode():
-        assert model(make_batch([], SECOND, None)).logits.shape == (0, 6)
-
-
-def test_the_reader_reads_with_it(model, utterances):
-    checkpoint = hub.Checkpoint("random", None, "none", model.emotions, np.full(6, 0.5), {"sha256": ""})
-    reader = Reader(checkpoint, model, LetterTokenizer())
-    predictions = reader.predict(utterances, attention=True)
-    assert [tuple(one.modalities) for one in predictions] == [one.modalities for one in utterances]
-    assert reader.fusion_weights == pytest.approx(dict.fromkeys(MODALITIES, 1 / 3))
-
-
-def test_saved_and_loaded_gives_the_same_logits(model, utterances, tmp_path, monkeypatch):
-    monkeypatch.setenv("FV2ES_CHECKPOINTS", str(tmp_path))
-    registry.list_models()
-    monkeypatch.setitem(registry._BUILDERS, "tiny-utterance-level", tiny)
-    config = {"architecture": "tiny-utterance-level", "thresholds": dict.fromkeys(MOSEI, 0.5)}
-    hub.save(model, tmp_path / "mine", config)
-    loaded = hub.load_model(hub.open_checkpoint("mine"))
-    assert loaded.inputs == SECOND
-    batch = make_batch(utterances, loaded.inputs, LetterTokenizer())
-    with torch.inference_mode():
-        assert torch.equal(loaded(batch).logits, model(batch).logits)
-
-
-def test_gradients_reach_every_parameter():
-    """Through the real InceptionResnetV1; the other backbones in miniature."""
-    model = tiny(InceptionResnetV1).train()
-    for part in model.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = 0.0
-    whole = [voiced(random_utterance(n, 2, 20 + 10 * n, "letters")) for n in range(3)]
-    batch: Batch = make_batch(whole, SECOND, LetterTokenizer())
-    nn.functional.binary_cross_entropy_with_logits(model(batch).logits, torch.eye(3, 6)).backward()
-    unmoved = [name for name, one in model.named_parameters() if one.grad is None or not one.grad.any()]
-    assert unmoved == []
-    assert all(one.grad.isfinite().all() for one in model.parameters())
