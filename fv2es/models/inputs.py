@@ -102,7 +102,7 @@ class Batch:
 
 def face_tensor(crop: np.ndarray, settings: FaceInput) -> Tensor:
     """(side, side, 3) uint8 RGB of any side → (C, S, S) float32."""
-    return face_batch(torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)[None], settings)[0]
+    return face_batch(torch.tensor(np.ascontiguousarray(crop)).permute(2, 0, 1)[None], settings)[0]
 
 
 def face_batch(pixels: Tensor, settings: FaceInput) -> Tensor:
