@@ -87,7 +87,8 @@ def test_the_papers_shapes():
     assert model.inputs.face.side == 64
     assert model.inputs.max_tokens == 50
     assert (model.face.trunk(faces).shape, model.voice.trunk(pieces).shape) == ((5, 512, 2, 2), (5, 512, 4, 1))
-    assert (model.face.embed(faces).shape, model.voice.embed(pieces).shape) == ((5, 256), (5, 256))
+    assert (model.face.features(faces).shape, model.voice.features(pieces).shape) == ((5, 2048), (5, 2048))
+    assert model.face(faces, torch.tensor([2, 3]))[0].shape == (2, 3, 256)
     tokens = torch.zeros(2, 50, dtype=torch.long, device="meta")
     assert model.words(tokens, tokens == 0)[0].shape == (2, 50, 256)
 
@@ -164,7 +165,8 @@ def test_the_mirror_image_counts_in_eval_only():
     with torch.inference_mode():
         there, mirrored = (model.face(one, torch.tensor([1, 2]))[0] for one in (crops, crops.flip(-1)))
         assert largest_difference(there, mirrored) <= 1e-5
-        assert largest_difference(model.face.embed(crops), model.face.embed(crops.flip(-1))) > 1e-3
+        model.face.mirror = False
+        assert largest_difference(model.face.features(crops), model.face.features(crops.flip(-1))) > 1e-3
 
 
 # What the queries attended to

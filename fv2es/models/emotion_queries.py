@@ -55,7 +55,7 @@ class Pictures(nn.Module):
     """Trunk → projection → transformer over the utterance: the states of its faces or pieces.
 
     pool: what makes `features` numbers of the trunk's map, if not the whole map is taken. mirror: in eval, each
-    picture's projection is the mean of its own and its mirror image's.
+    picture's features are the mean of its own and its mirror image's.
     """
 
     def __init__(
@@ -74,15 +74,16 @@ class Pictures(nn.Module):
         self.encoder = encoder(config, depth)
         self.mirror = mirror
 
-    def embed(self, pictures: Tensor) -> Tensor:
-        """(N, C, H, W) → (N, width)."""
-        return self.project(self.pool(self.trunk(pictures)).flatten(1))
+    def features(self, pictures: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, features)."""
+        x = self.pool(self.trunk(pictures)).flatten(1)
+        if self.mirror and not self.training:
+            x = (x + self.pool(self.trunk(torch.flip(pictures, (-1,)))).flatten(1)) / 2
+        return x
 
     def forward(self, pictures: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C, H, W) of B utterances, (B,) counts ≥ 1 → (B, L, width) and (B, L) True where there is a picture."""
-        x = self.embed(pictures)
-        if self.mirror and not self.training:
-            x = (x + self.embed(torch.flip(pictures, (-1,)))) / 2
+        x = self.project(self.features(pictures))
         padded, padding = pad(x, counts)
         return self.encoder(padded, src_key_padding_mask=padding), ~padding
 

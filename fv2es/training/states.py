@@ -97,10 +97,7 @@ class Look:
             for some in np.array_split(corpus.pixels, -(-len(corpus) // 256)):
                 pixels = torch.from_numpy(some)[:, None]
                 ready = face_batch(pixels if seed is None else faces.augment(pixels.float(), settings.side), settings)
-                seen = self.face.pool(self.face.trunk(ready))
-                if seed is None:
-                    seen = (seen + self.face.pool(self.face.trunk(ready.flip(-1)))) / 2
-                yield from seen.flatten(1)[:, None]
+                yield from self.face.features(ready)[:, None]
 
         label = corpus.label if seed is None else corpus.targets.argmax(1)
         views = tuple(States.join(states()) for _ in range(1 if seed is None else VIEWS[FACE]))
@@ -116,7 +113,7 @@ class Look:
                     cut = piece_array(clip.mel, settings)
                 else:
                     cut = voice.hide(piece_array(voice.augment(clip.mel, 1.0, rng), settings), 1.0, rng)
-                yield self.voice.pool(self.voice.trunk(torch.from_numpy(cut))).flatten(1)
+                yield self.voice.features(torch.from_numpy(cut))
 
         label = np.array([clip.label for clip in clips])
         views = tuple(States.join(states()) for _ in range(1 if seed is None else VIEWS[VOICE]))

@@ -1,7 +1,7 @@
 """Words on GoEmotions, MELD and three more corpora: six sigmoids, GoEmotions' 28 own labels as a second task.
 
 A sentence encoder that was pretrained on far more text than there is here learns the same task first (`Pretrained`);
-what it says of every training sentence is half of what the network that ships learns from (`WordsTask.distil`).
+what it says of every training sentence is most of what the network that ships learns from (`WordsTask.distil`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fv2es.models.tokenizer import MASK, SPECIAL, SubwordTokenizer
 from fv2es.models.words import Words
 from fv2es.training.loop import Recipe
 
-RECIPE = Recipe(epochs=4, batch=64, lr=7e-4, weight_decay=0.1, warm=0.15, average=0.9995)
+RECIPE = Recipe(epochs=6, batch=64, lr=7e-4, weight_decay=0.1, warm=0.15, average=0.9995)
 PASSES = {"meld": 2}  # a corpus's sentences this often an epoch; once where none is named
 NEUTRAL_SHARE = {"dailydialog": 0.1}  # of a corpus's neutral sentences an epoch
 MASKED = 0.1  # of the tokens hidden while training
@@ -31,7 +31,7 @@ TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
 TEACHER_RECIPE = Recipe(
     epochs=2, batch=64, lr=1e-3, weight_decay=0.05, warm=0.1, average=0.999, rates=(("words.encoder", 0.1),)
 )
-SOFT = 0.5  # of the targets is what the teacher says, the rest the labels
+SOFT = 0.7  # of the targets is what the teacher says, the rest the labels
 UNPUNCTUATED = 0.2  # of the sentences lose their punctuation, as a recogniser's have none
 
 
