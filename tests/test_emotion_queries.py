@@ -88,7 +88,7 @@ def test_the_papers_shapes():
     assert model.inputs.max_tokens == 50
     assert (model.face.trunk(faces).shape, model.voice.trunk(pieces).shape) == ((5, 512, 2, 2), (5, 512, 4, 1))
     assert (model.face.features(faces).shape, model.voice.features(pieces).shape) == ((5, 2048), (5, 2048))
-    assert model.face(faces, torch.tensor([2, 3]))[0].shape == (2, 3, 256)
+    assert model.face.project(model.face.features(faces)).shape == (5, 256)
     tokens = torch.zeros(2, 50, dtype=torch.long, device="meta")
     assert model.words(tokens, tokens == 0)[0].shape == (2, 50, 256)
 
