@@ -127,6 +127,14 @@ def test_the_best_epoch_is_kept(tmp_path):
     assert [line["best"] for line in log_of(tmp_path)] == [0.2, 0.7, 0.7, 0.7]
 
 
+def test_the_last_epoch_is_kept_if_the_recipe_says_so(tmp_path):
+    task = Scripted([0.2, 0.9, 0.5, 0.3])
+    kept = fit(task, replace(RECIPE, keep="last"), tmp_path)
+    assert_same(kept, task.validated[3])
+    with pytest.raises(ValueError, match="Unknown keep 'first'; known: best, last"):
+        replace(RECIPE, keep="first")
+
+
 def test_the_best_before_a_kill_stays_the_best(tmp_path):
     first = Scripted([0.9, 0.1])
     first.kill_at = (2, 1)

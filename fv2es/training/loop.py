@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 OPTIMISERS = ("adamw", "adam")  # AdamW with β₂ = .99; Adam as torch has it
 SCHEDULES = ("one_cycle", "cosine", "constant")
+KEPT = ("best", "last")
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,13 @@ class Recipe:
     optimiser: str = "adamw"
     schedule: str = "one_cycle"
     rates: tuple[tuple[str, float], ...] = ()  # parameters whose names begin so learn at lr times this; longest wins
+    keep: str = "best"  # which epoch's weights: of the best score, or the last, where validation is too small to choose
     patience: int = 0  # epochs without a better score after which training ends; 0 = never
 
     def __post_init__(self) -> None:
-        for name, value, known in (("optimiser", self.optimiser, OPTIMISERS), ("schedule", self.schedule, SCHEDULES)):
+        choices = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "keep": KEPT}
+        for name, known in choices.items():
+            value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"Unknown {name} {value!r}; known: {', '.join(known)}.")
 
@@ -103,7 +107,7 @@ def _cosine(done: float) -> float:
 
 
 def fit(task: Task, recipe: Recipe, folder: Path, report: Callable[[History], None] | None = None) -> dict[str, Tensor]:
-    """Train, or go on where `folder` says the run was stopped; returns the best averaged weights.
+    """Train, or go on where `folder` says the run was stopped; returns the averaged weights that are kept.
 
     The folder holds `state.pt` (everything needed to go on, replaced whole after each epoch), `best.pt` and
     `log.jsonl`. Epoch e draws its randomness from (seed, e), so that a resumed run equals an unbroken one. `report`
@@ -122,9 +126,9 @@ def fit(task: Task, recipe: Recipe, folder: Path, report: Callable[[History], No
         epoch, began = len(history), time.perf_counter()
         loss = _epoch(task, recipe, epoch, total, optimiser, rates, averaged)
         figures = _validate(task, model, averaged)
-        improved = figures["score"] > best
+        kept = figures["score"] > best or recipe.keep == "last"
         best = max(best, figures["score"])
-        if improved:
+        if kept:
             _write(averaged.state, folder / "best.pt")
         seconds = time.perf_counter() - began
         line = {"epoch": epoch, "loss": round(loss, 4), "seconds": round(seconds, 1), **figures, "best": best}
