@@ -20,7 +20,7 @@ metrics: [accuracy, f1, recall]
 
 Six expressed emotions (anger, disgust, fear, happy, sad, surprise; none = neutral) of an utterance in a video, from
 face, voice and words or from any of the three. {about}; an ALBERT-style text
-encoder with a vocabulary of its own; {fusion}. Trained from scratch; no other network's weights are in it.
+encoder with a vocabulary of its own; {fusion}. No other network's weights are in it.
 
 | | parameters (training form) |
 |---|---:|
@@ -48,8 +48,9 @@ DATA = """## Data
 | voice | RAVDESS (English, acted) and EmoDB (German, acted), by speaker | other speakers of both |
 | words | GoEmotions, MELD, EmoryNLP, DailyDialog, ISEAR | GoEmotions valid, MELD valid |
 
-The text encoder was first pretrained to guess hidden words of the same texts, and three runs of it taught the one that
-is here. {voice}
+The text encoder was first pretrained to guess hidden words of the same texts. Its teacher was a published sentence
+encoder (all-MiniLM-L6-v2, Apache-2.0, pretrained on a billion pairs of sentences of the web), fine-tuned on the same
+corpora: what it said of each training sentence is most of what the words network learnt from. {voice}
 
 Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). FER+ labels are MIT, its images come
 from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are
