@@ -17,7 +17,7 @@ from fv2es.data.speech import Clip
 from fv2es.data.texts import Sentence
 from fv2es.training import faces, voice
 
-MISHEARD = 0.25  # of the words: about what recognisers get wrong in spontaneous speech
+MISHEARD = 0.12  # of the words: about what Whisper gets wrong in spontaneous speech
 
 
 def worn_faces(clean: Faces, seed: int = 0) -> Faces:
