@@ -157,13 +157,13 @@ def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
     def task(name: str) -> voice.VoiceTask:
         return voice.VoiceTask(_fresh_model(name), args.data, args.run.parent / "cache", recipe)
 
-    own = args.model == voice.TEACHER
-    student, teacher = task(args.model), task(voice.TEACHER)
-    folder = args.run / ("voice" if own else "voice-teacher")
-    teacher.model.load_state_dict(fit(teacher, recipe if own or args.epochs else voice.RECIPE, folder))
-    if not own:
+    student = task(args.model)
+    if args.model != voice.TEACHER:
+        teacher = task(voice.TEACHER)
+        patient = recipe if args.epochs else voice.RECIPE
+        teacher.model.load_state_dict(fit(teacher, patient, args.run / "voice-teacher"))
         student.distil(teacher.model)
-        fit(student, recipe, args.run / "voice")
+    fit(student, recipe, args.run / "voice")
 
 
 def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:

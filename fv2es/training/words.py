@@ -18,7 +18,7 @@ from fv2es.data import texts
 from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI
 from fv2es.models.multimodal import MultimodalModel
-from fv2es.models.tokenizer import MASK, SPECIAL, SubwordTokenizer
+from fv2es.models.tokenizer import MASK, SPECIAL, AlbertTokenizer, SubwordTokenizer
 from fv2es.models.words import Words
 from fv2es.training.loop import Recipe
 
@@ -57,13 +57,11 @@ class Pretrained(nn.Module):
         return self.out(state)
 
 
-class PretrainedTokenizer:
-    """The encoder's own sub-words."""
+class PretrainedTokenizer(AlbertTokenizer):
+    """The encoder's own sub-words, read as ALBERT's are."""
 
     def __init__(self, source: str) -> None:
-        from transformers import AutoTokenizer
-
-        self._tokenizer = AutoTokenizer.from_pretrained(source)
+        super().__init__(source)
         self.mask = int(self._tokenizer.mask_token_id)
 
     def __len__(self) -> int:
@@ -72,10 +70,6 @@ class PretrainedTokenizer:
     def token(self, number: int) -> str:
         """The sub-word behind an id."""
         return str(self._tokenizer.convert_ids_to_tokens(number))
-
-    def encode(self, text: str, length: int) -> list[int]:
-        """`[CLS]` … `[SEP]`, cut to `length`."""
-        return list(self._tokenizer(text, truncation=True, max_length=length)["input_ids"])
 
 
 class FineLabels(nn.Module):
