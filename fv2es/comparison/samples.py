@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fv2es.data import ferplus, speech, texts
-from fv2es.data.ferplus import CLASSES
+from fv2es.data.ferplus import CLASSES, one_hot
 from fv2es.data.manifest import Row
 from fv2es.emotions import MOSEI
 from fv2es.evaluation import NOWHERE, row_extractor
@@ -55,7 +55,7 @@ def read_parts(data: Path, say: Callable[[str], None] = lambda line: None) -> li
 def _faces(data: Path) -> Iterator[Part]:
     valid = ferplus.read(data / "faces", "valid")
     clean = valid.select(valid.majority & (valid.label >= 0))
-    yield Part(FACE, "FER+", tuple(map(face_utterance, clean.pixels)), _one_hot(clean.label))
+    yield Part(FACE, "FER+", tuple(map(face_utterance, clean.pixels)), one_hot(clean.label))
 
 
 def _voices(data: Path) -> Iterator[Part]:
@@ -64,7 +64,7 @@ def _voices(data: Path) -> Iterator[Part]:
     for key, corpus in SPEECH.items():
         own = [(path, label) for path, label, speaker in clips if speaker.partition("-")[0] == key]
         utterances = tuple(hear(Row(line, path.stem, path)) for line, (path, _) in enumerate(own, 1))
-        yield Part(VOICE, corpus, utterances, _one_hot(np.array([label for _, label in own])))
+        yield Part(VOICE, corpus, utterances, one_hot(np.array([label for _, label in own])))
 
 
 def _words(data: Path) -> Iterator[Part]:
@@ -111,11 +111,6 @@ def _worn_words(clean: Sequence[Utterance]) -> Iterator[Utterance]:
 _WORN = {FACE: _worn_faces, VOICE: _worn_voices, WORDS: _worn_words}
 
 
-def _one_hot(label: np.ndarray) -> np.ndarray:
-    """(n,) index in `CLASSES`, neutral last → (n, E) bool."""
-    return label[:, None] == np.arange(len(MOSEI))
-
-
 def only(utterance: Utterance, modalities: Sequence[str]) -> Utterance:
     """What is left of an utterance of which no more than these modalities may be seen."""
     left = Utterance(utterance.span)
@@ -137,7 +132,7 @@ class Pseudo:
 
     @property
     def truth(self) -> np.ndarray:
-        return _one_hot(self.labels)
+        return one_hot(self.labels)
 
     def first(self, count: int) -> Pseudo:
         return Pseudo(self.rows[:count], self.labels[:count])

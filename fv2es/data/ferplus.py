@@ -36,6 +36,11 @@ class Faces:
         return Faces(self.pixels[rows], self.targets[rows], self.label[rows], self.majority[rows])
 
 
+def one_hot(label: np.ndarray) -> np.ndarray:
+    """(N,) index in `CLASSES`, neutral last → (N, E) bool, all False where neutral."""
+    return label[:, None] == np.arange(len(MOSEI))
+
+
 def read(folder: Path, split: str, cache: Path | None = None) -> Faces:
     """Pictures of one split whose votes are mostly for the seven classes. `cache`: a folder for the unpacked pixels.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fv2es import hub
-from fv2es.data.ferplus import CLASSES
+from fv2es.data.ferplus import CLASSES, one_hot
 from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI, NEUTRAL
 from fv2es.metrics import confusion, single_figures
@@ -127,7 +127,7 @@ class _Joint:
         if name == VOICE:
             weight = 1 / np.bincount(corpus.label)[corpus.label]  # all labels count alike
         if name != WORDS:
-            truth = _one_hot(corpus.label)
+            truth = one_hot(corpus.label)
         rows = {title: corpus.source == title.lower() for title in TITLES[name]}
         return {title: _scored(logits[some], truth[some], weight[some]) for title, some in rows.items()}
 
@@ -161,7 +161,7 @@ def _validation(
 def _faces(task: FaceTask, worn: bool) -> Parts:
     clean = task.valid.select(task.valid.majority & (task.valid.label >= 0))
     logits = one_vs_rest(task.logits(task.model, worn_faces(clean) if worn else clean))
-    return {"FER+": _scored(logits, _one_hot(clean.label), np.ones(len(clean)))}
+    return {"FER+": _scored(logits, one_hot(clean.label), np.ones(len(clean)))}
 
 
 def _voice(task: VoiceTask, worn: bool) -> Parts:
@@ -171,7 +171,7 @@ def _voice(task: VoiceTask, worn: bool) -> Parts:
     weight = 1 / np.bincount(label, minlength=len(CLASSES))[label]  # all labels count alike
     names = {"RAVDESS": "ravdess", "EmoDB": "emodb"}
     return {
-        name: _scored(logits[corpus == key], _one_hot(label[corpus == key]), weight[corpus == key])
+        name: _scored(logits[corpus == key], one_hot(label[corpus == key]), weight[corpus == key])
         for name, key in names.items()
     }
 
@@ -187,11 +187,6 @@ def _words(task: WordsTask, worn: bool) -> Parts:
 
 def _scored(logits: Tensor, truth: np.ndarray, weight: np.ndarray) -> Scored:
     return Scored(logits.double().numpy(), truth, weight)
-
-
-def _one_hot(label: np.ndarray) -> np.ndarray:
-    """(N,) index in `CLASSES`, neutral last → (N, E) bool."""
-    return label[:, None] == np.arange(len(MOSEI))
 
 
 def _many_hot(sentences: list[Sentence]) -> np.ndarray:
