@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from fv2es.hub import Checkpoint, CheckpointError, load_model, open_checkpoint
-from fv2es.models.blocks.nested import NestedTransformer, watch_attention
 from fv2es.models.inputs import Tokenizer, make_batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.tokenizer import AlbertTokenizer, SubwordTokenizer
+from fv2es.models.watching import Records, can_be_watched, watch
 from fv2es.schema import MODALITIES, Prediction, Utterance
 
 
@@ -43,19 +43,26 @@ class Reader:
         """How much each modality's logits count where several are present."""
         return dict(zip(MODALITIES, self.model.fusion_weights().tolist(), strict=True))
 
-    @property
-    def attends(self) -> bool:
-        """Is there nested attention to record?"""
-        return isinstance(self._trunk, NestedTransformer)
+    def weights_in_force(self, present: Collection[str]) -> dict[str, float] | None:
+        """How much each of the modalities that are present counts, in the order face, voice, words.
+
+        None where no weights are set beforehand, because fusion is learnt inside the network.
+        """
+        weights = self.model.weights_in_force([name in present for name in MODALITIES])
+        if weights is None:
+            return None
+        named = zip(MODALITIES, weights.tolist(), strict=True)
+        return {name: weight for name, weight in named if name in present}
 
     @property
-    def _trunk(self) -> object:
-        return getattr(self.model.voice, "trunk", None)
+    def attends(self) -> bool:
+        """Is there anything to record of where the model looks?"""
+        return can_be_watched(self.model)
 
     def predict(self, utterances: Sequence[Utterance], attention: bool = False) -> list[Prediction]:
         """One prediction per utterance, whatever the batch; each needs at least one modality.
 
-        attention: also record the voice network's attention by level (`watch_attention`).
+        attention: also record where the model looks (`fv2es.models.watching` names the arrays).
         """
         import torch
 
@@ -63,17 +70,10 @@ class Reader:
         if empty:
             raise ValueError(f"There is nothing to read at {empty[0].start:.1f} s: no face, no voice, no words.")
         batch = make_batch(utterances, self.model.inputs, self.tokenizer)
-        trunk = self._trunk
-        watch: AbstractContextManager[dict[str, torch.Tensor]] = nullcontext({})
-        if isinstance(trunk, NestedTransformer) and attention and batch.piece_counts.any():
-            watch = watch_attention(trunk)
-        with self._lock, torch.inference_mode(), watch as maps:
+        watching = watch(self.model, batch) if attention else nullcontext()
+        with self._lock, torch.inference_mode(), watching as watched:
             output = self.model(batch)
-        counts = batch.piece_counts.tolist()
-        by_utterance = [
-            {level: part.numpy() for level, part in zip(maps, parts, strict=True)}
-            for parts in zip(*(each.split(counts) for each in maps.values()), strict=True)
-        ]
+        seen = watched.by_utterance(batch, utterances, self.model.inputs.mel) if watched else [{}] * len(utterances)
         return [
             Prediction(
                 logits=output.logits[row].numpy(),
@@ -82,10 +82,18 @@ class Reader:
                     for column, name in enumerate(MODALITIES)
                     if output.present[row, column]
                 },
-                attention=by_utterance[row] if maps and counts[row] else None,
+                attention=self._located(seen[row], utterances[row]) or None,
             )
             for row in range(len(utterances))
         ]
+
+    def _located(self, records: Records, utterance: Utterance) -> Records:
+        """With the characters that each token stands for, where the tokenizer knows them."""
+        spans = getattr(self.tokenizer, "spans", None)
+        if spans is None or "queries_words" not in records:
+            return records
+        found = spans(utterance.transcript.text, self.model.inputs.max_tokens)
+        return records | {"tokens": np.array(found, np.int32).reshape(-1, 2)}
 
 
 def load_reader(name: str = "v2em-compact") -> Reader:

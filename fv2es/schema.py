@@ -135,8 +135,8 @@ class Prediction:
     """What a model says of one utterance.
 
     logits: (E,) float32, fused. modalities: each present modality's own logits (E,).
-    attention: level name → (pieces, layers, heads, rows, columns) float32, only if asked for: how much
-    attention each cell of the level's map receives on average (see `models.blocks.nested`).
+    attention: name → array, only if asked for: where the model looked. Of nested attention, level name → (pieces,
+    layers, heads, rows, columns) float32; `models.watching` names these and all others.
     """
 
     logits: np.ndarray

@@ -243,6 +243,17 @@ def taps(model: MultimodalModel, stack: ExitStack) -> dict[str, dict[str, Tensor
     return found
 
 
+def records(model: MultimodalModel, one: Utterance) -> set[str]:
+    """The names that the reader's attention has of an utterance."""
+    trunk, names = getattr(model.voice, "trunk", None), set()
+    for kind, prefix in ((NestedTransformer, "level"), (FocalNet, "focal")):
+        if isinstance(trunk, kind) and "voice" in one.modalities:
+            names |= {f"{prefix}{number}" for number in range(1, 1 + len(trunk.levels))}
+    if isinstance(model.fusion, QueryFusion):
+        names |= {f"queries_{part}" for part in ("cls", *one.modalities)}
+    return names | {"pieces"} if names and "voice" in one.modalities else names
+
+
 def watchers(model: nn.Module) -> list[list]:
     return [part.watchers for part in model.modules() if hasattr(part, "watchers")]
 
@@ -276,15 +287,14 @@ def test_what_can_be_watched_is_watched_and_changes_nothing(model, together):
 
 
 def test_saved_and_loaded_gives_the_same_logits(model, reader, together):
-    """Through the reader, that is behind the folding; it hands out the voice's attention where that is nested."""
-    nested = isinstance(getattr(model.voice, "trunk", None), NestedTransformer)
+    """Through the reader, that is behind the folding; it hands out all that can be watched."""
     some = {row: utterances()[row] for row in (SINGLES[0], ALL, ALL + 1)}
     for (row, one), prediction in zip(some.items(), reader.predict([*some.values()], attention=True), strict=True):
         np.testing.assert_allclose(prediction.logits, together.logits[row], atol=SAME, rtol=0)
         assert tuple(prediction.modalities) == one.modalities
         for name, logits in prediction.modalities.items():
             np.testing.assert_allclose(logits, together.modalities[row, MODALITIES.index(name)], atol=SAME, rtol=0)
-        assert (prediction.attention is not None) == (nested and "voice" in one.modalities)
+        assert set(prediction.attention or {}) == records(model, one)
     assert reader.fusion_weights == pytest.approx(dict(zip(MODALITIES, model.fusion_weights().tolist(), strict=True)))
     assert reader.predict([]) == []
 

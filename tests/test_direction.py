@@ -41,9 +41,10 @@ ALLOWED = {
     "data": DATA,
     "training": (*DATA, *MODEL, "metrics", "results", "training", "views.curves"),
     "pipeline": (*MODALITIES, *MODEL, "results"),
+    "again": (*MODEL, "results"),
     "evaluation": (*DATA, *MODEL, "results", "metrics"),
     "comparison": (*DATA, *MODEL, "results", "metrics", "evaluation", "training", "comparison"),
-    "ui": (*MODALITIES, *MODEL, "pipeline", "results", "views", "ui"),
+    "ui": (*MODALITIES, *MODEL, "pipeline", "again", "results", "views", "ui"),
     "cli": None,  # everything
     "app": ("ui", "limits"),
 }
@@ -61,7 +62,7 @@ KEEPERS = {
     "huggingface_hub": ("remote", "modalities.speech", "models", "cli"),
 }
 NUMPY_ONLY = ("schema", "emotions", "results", "metrics")
-NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "evaluation", "ui", "app")
+NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "again", "evaluation", "ui", "app")
 
 
 def module_name(path: Path) -> str:

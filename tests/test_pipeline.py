@@ -44,7 +44,7 @@ def test_an_example_is_read_with_all_modalities(run, examples) -> None:
         assert 0.5 <= reading.span.duration <= 15
         assert all(0 <= value <= 1 for value in reading.probabilities)
         assert all(reading.modalities[name].shape == (6,) for name in MODALITIES)
-        assert set(reading.attention) == {"level1", "level2", "level3"}
+        assert set(reading.attention) == {"level1", "level2", "level3", "pieces"}
         assert {"decode", "vad", "faces", "spectrogram", "speech", "model"} <= set(reading.seconds)
     assert all(one.span.end <= two.span.start for one, two in pairwise(readings))
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Tokenizer(Protocol):
-    """Text → token ids, `[CLS]` first, at most `length` of them."""
+    """Text → token ids, `[CLS]` first, at most `length` of them.
+
+    One that also has `spans` (see `tokenizer.SubwordTokenizer`) can say which characters each token stands for.
+    """
 
     def encode(self, text: str, length: int) -> list[int]: ...
 
@@ -119,14 +122,21 @@ def face_batch(pixels: Tensor, settings: FaceInput) -> Tensor:
     return (x - x.new_tensor(settings.mean).reshape(shape)) / x.new_tensor(settings.std).reshape(shape)
 
 
+def heard_columns(mel: np.ndarray, settings: MelInput) -> slice:
+    """Which columns of (128, T) power are left when the quiet ends are cut off."""
+    if not settings.trim_db or mel.shape[1] == 0:
+        return slice(0, mel.shape[1])
+    power = mel.mean(0)
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-settings.trim_db / 10))
+    return slice(int(loud[0]), int(loud[-1]) + 1)
+
+
 def prepare_mel(mel: np.ndarray, settings: MelInput) -> np.ndarray:
     """(128, T) power → (128, T') as the network takes it, before it is cut into pieces."""
     if mel.shape[1] == 0:
         return mel
+    mel = mel[:, heard_columns(mel, settings)]
     power = mel.mean(0)
-    if settings.trim_db:
-        loud = np.flatnonzero(power >= power.max() * 10 ** (-settings.trim_db / 10))
-        mel, power = mel[:, loud[0] : loud[-1] + 1], power[loud[0] : loud[-1] + 1]
     if settings.level:
         loudest = np.sort(power)[-max(1, len(power) // 4) :].mean()
         mel = mel * (settings.level / max(loudest, 1e-10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +72,16 @@ class MultimodalModel(nn.Module):
         if isinstance(self.fusion, WeightedFusion):
             return self.fusion.weight[0].detach()
         return self.calibration.bias.new_full((len(MODALITIES),), 1 / len(MODALITIES))
+
+    def weights_in_force(self, present: Sequence[bool]) -> Tensor | None:
+        """(3,) how much each modality counts where these are present, None where fusion is learnt inside the network.
+
+        present: face, voice, words.
+        """
+        if not isinstance(self.fusion, WeightedFusion):
+            return None
+        there = torch.tensor([list(present)], device=self.fusion.weight.device)
+        return self.fusion.weights_in_force(there)[0].detach()
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters per modality and of the fusion."""

@@ -31,6 +31,10 @@ class SubwordTokenizer:
         """`[CLS]` and at most `length` − 1 sub-words."""
         return [CLS, *self._tokenizer.encode(text, add_special_tokens=False).ids][:length]
 
+    def spans(self, text: str, length: int) -> list[tuple[int, int]]:
+        """For each token of `encode`: its characters in `text`, from and to; (0, 0) for `[CLS]`, which has none."""
+        return [(0, 0), *self._tokenizer.encode(text, add_special_tokens=False).offsets][:length]
+
     @staticmethod
     def learn(texts: Iterable[str], size: int, path: Path) -> SubwordTokenizer:
         """Learn a vocabulary of `size` sub-words and write it to `path` (the tokenizers library's JSON)."""
@@ -66,3 +70,8 @@ class AlbertTokenizer:
     def encode(self, text: str, length: int) -> list[int]:
         """`[CLS]` … `[SEP]`, cut to `length`."""
         return self._tokenizer(text, truncation=True, max_length=length)["input_ids"]
+
+    def spans(self, text: str, length: int) -> list[tuple[int, int]]:
+        """For each token of `encode`: its characters in `text`, from and to; (0, 0) for `[CLS]` and `[SEP]`."""
+        read = self._tokenizer(text, truncation=True, max_length=length, return_offsets_mapping=True)
+        return [tuple(span) for span in read["offset_mapping"]]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_LEAST = 1e-6  # weight of a modality in a pool
+
 
 def one_vs_rest(logits: Tensor) -> Tensor:
     """(…, E) softmax logits against neutral = 0 → (…, E) log-odds of each emotion against all else.
@@ -57,16 +59,20 @@ class WeightedFusion(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.full((1, modalities), 1 / modalities))
 
-    def forward(self, logits: Tensor, present: Tensor) -> Tensor:
-        """(B, modalities, E) logits, (B, modalities) bool → (B, E)."""
-        there = present.to(logits.dtype)
+    def weights_in_force(self, present: Tensor) -> Tensor:
+        """(B, modalities) bool → (B, modalities): how much each modality counts, 0 where it is missing."""
+        there = present.to(self.weight.dtype)
         weights = self.weight * there
         carried = weights.sum(1, keepdim=True)
         # Weights that cancel out (possible in training) carry nothing that could be scaled up.
         usable = carried.abs() > 1e-3
         weights = weights * torch.where(usable, self.weight.sum() / torch.where(usable, carried, 1.0), 1.0)
         alone = there.sum(1, keepdim=True) == 1
-        return torch.einsum("bm,bme->be", torch.where(alone, there, weights), logits)
+        return torch.where(alone, there, weights)
+
+    def forward(self, logits: Tensor, present: Tensor) -> Tensor:
+        """(B, modalities, E) logits, (B, modalities) bool → (B, E)."""
+        return torch.einsum("bm,bme->be", self.weights_in_force(present).to(logits.dtype), logits)
 
 
 class LinearPool(WeightedFusion):
@@ -76,10 +82,15 @@ class LinearPool(WeightedFusion):
     and on inputs unlike those it learnt on it is sure and wrong; here its vote is bounded by its weight.
     """
 
+    def weights_in_force(self, present: Tensor) -> Tensor:
+        """(B, modalities) bool → (B, modalities): the shares of those that are present, which sum to 1."""
+        there = self.weight.clamp_min(_LEAST) * present.to(self.weight.dtype)
+        return there / there.sum(1, keepdim=True).clamp_min(_LEAST)
+
     def forward(self, logits: Tensor, present: Tensor) -> Tensor:
         """(B, modalities, E) logits, (B, modalities) bool → (B, E) logits of the means; 0 where none is present."""
         somebody = present.any(1, keepdim=True)
-        share = self.weight.clamp_min(1e-6).log().masked_fill(~present & somebody, float("-inf"))[..., None]
+        share = self.weight.clamp_min(_LEAST).log().masked_fill(~present & somebody, float("-inf"))[..., None]
         # The sum of the weights cancels out; log-sum-exp stays exact where a probability rounds to 0 or 1.
         yes = (share + F.logsigmoid(logits)).logsumexp(1)
         no = (share + F.logsigmoid(-logits)).logsumexp(1)
