@@ -18,6 +18,7 @@ from fv2es.limits import Limits
 from fv2es.media import MediaError
 from fv2es.results import make_reading
 from fv2es.schema import Prediction, Span, Transcript, Utterance
+from fv2es.takeaway.atomic import atomic_file
 
 ROOT = Path(__file__).resolve().parents[1]
 IDENTITY = {"name": "tiny", "sha256": "ab" * 32, "version": "1"}
@@ -273,12 +274,12 @@ def test_progress_is_silent_where_nobody_watches(capsys):
 def test_atomic_file_through_a_link_and_to_a_device(tmp_path):
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with output.atomic_file(tmp_path / "link") as stream:
+    with atomic_file(tmp_path / "link") as stream:
         stream.write(b"new")
         assert (tmp_path / "real").read_text() == "old"
     assert (tmp_path / "real").read_text() == "new"
     assert (tmp_path / "link").is_symlink()
-    with output.atomic_file(os.devnull) as stream:
+    with atomic_file(os.devnull) as stream:
         stream.write(b"x")
     assert not Path(os.devnull).is_file()
 

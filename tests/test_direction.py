@@ -38,23 +38,24 @@ ALLOWED = {
     "results": (*NOUNS, "results"),
     "metrics": (*NOUNS, "results"),
     "views": (*NOUNS, "modalities.spectrogram", "results", "views"),
+    "takeaway": (*NOUNS, "limits", "media", "results", "takeaway"),
     "data": DATA,
     "training": (*DATA, *MODEL, "metrics", "results", "training", "views.curves"),
     "pipeline": (*MODALITIES, *MODEL, "results"),
     "again": (*MODEL, "results"),
     "evaluation": (*DATA, *MODEL, "results", "metrics"),
     "comparison": (*DATA, *MODEL, "results", "metrics", "evaluation", "training", "comparison"),
-    "ui": (*MODALITIES, *MODEL, "pipeline", "again", "results", "views", "ui"),
+    "ui": (*MODALITIES, *MODEL, "pipeline", "again", "results", "views", "takeaway", "ui"),
     "cli": None,  # everything
     "app": ("ui", "limits"),
 }
 
 # package from outside → the modules that may import it.
 KEEPERS = {
-    "av": ("media",),
+    "av": ("media", "takeaway.mp4"),  # reading, writing
     "gradio": ("ui", "app"),
     "spaces": ("ui", "app"),
-    "matplotlib": ("views", "ui"),
+    "matplotlib": ("views", "ui", "takeaway.fonts"),
     "facenet_pytorch": ("modalities", "models"),
     "silero_vad": ("utterances",),
     "faster_whisper": ("modalities.speech",),
@@ -62,7 +63,7 @@ KEEPERS = {
     "huggingface_hub": ("remote", "modalities.speech", "models", "cli"),
 }
 NUMPY_ONLY = ("schema", "emotions", "results", "metrics")
-NO_TORCH = (*NUMPY_ONLY, "views", "media", "limits", "pipeline", "again", "evaluation", "ui", "app")
+NO_TORCH = (*NUMPY_ONLY, "views", "takeaway", "media", "limits", "pipeline", "again", "evaluation", "ui", "app")
 
 
 def module_name(path: Path) -> str:

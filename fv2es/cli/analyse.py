@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fv2es.cli.output import (
     STDOUT,
     CommandError,
-    NpzWriter,
     Progress,
-    atomic_file,
     check_target,
     printable,
     write_json,
@@ -23,6 +21,7 @@ from fv2es.cli.output import (
 if TYPE_CHECKING:
     from fv2es.pipeline import Analysis
     from fv2es.schema import Reading, Summary
+    from fv2es.takeaway.arrays import AttentionFile
 
 DEFAULT_MODEL = "v2em-compact"
 
@@ -123,26 +122,10 @@ def _readings(analysis: Analysis, clip: str) -> Iterator[Reading]:
         raise CommandError(f"{clip}: {error}") from error
 
 
-class AttentionFile:
-    """`utterance_0003_level1` … of each reading as it comes, then `spans` and `emotions` (see `docs/json.md`)."""
-
-    def __init__(self, writer: NpzWriter) -> None:
-        self._writer = writer
-        self._spans: list[tuple[float, float]] = []
-
-    def add(self, reading: Reading) -> None:
-        for level, maps in (reading.attention or {}).items():
-            self._writer.add(f"utterance_{reading.index:04d}_{level}", maps)
-        self._spans.append((reading.span.start, reading.span.end))
-
-    def finish(self, emotions: tuple[str, ...]) -> None:
-        import numpy as np
-
-        self._writer.add("spans", np.array(self._spans, np.float64).reshape(-1, 2))
-        self._writer.add("emotions", np.array(emotions))
-
-
 def _attention_file(target: str, stack: ExitStack) -> AttentionFile:
+    from fv2es.takeaway.arrays import AttentionFile, NpzWriter
+    from fv2es.takeaway.atomic import atomic_file
+
     return AttentionFile(stack.enter_context(NpzWriter(stack.enter_context(atomic_file(target)))))
 
 

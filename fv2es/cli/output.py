@@ -1,18 +1,16 @@
-"""What the commands write: files that are whole or not there, and a progress bar for a person who watches."""
+"""What the commands write: JSON that is whole or not there, and a progress bar for a person who watches."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    import numpy as np
     from tqdm import tqdm
 
 STDOUT = "-"
@@ -35,27 +33,6 @@ def check_target(option: str, target: str | None) -> None:
         raise CommandError(f"{option} {target} cannot be written: it is not yours to write.")
 
 
-@contextmanager
-def atomic_file(target: str | Path) -> Iterator[IO[bytes]]:
-    """Open for writing beside the target and rename at the end; on any error the target stays as it was.
-
-    What is no regular file (a pipe, /dev/null) is written to directly.
-    """
-    path = Path(target)
-    if path.exists() and not path.is_file():
-        with path.open("wb") as stream:
-            yield stream
-        return
-    path = path.resolve()  # a link stays a link: what it points to is replaced
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None:
     """To a file, atomically, or to standard output for "-"."""
     to_terminal = target == STDOUT  # whose encoding may be anything
@@ -64,6 +41,8 @@ def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None
         sys.stdout.write(text)
         sys.stdout.flush()
         return
+    from fv2es.takeaway.atomic import atomic_file
+
     with atomic_file(target) as stream:
         stream.write(text.encode())
 
@@ -71,25 +50,6 @@ def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None
 def printable(text: str) -> str:
     """Subtitles and manifests are other people's: nothing in them may steer the terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-class NpzWriter:
-    """An .npz written array by array, so that a long clip's attention is never held together."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._zip = zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED)
-
-    def __enter__(self) -> NpzWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()  # writes the directory; the stream stays open
-
-    def add(self, name: str, array: np.ndarray) -> None:
-        import numpy as np
-
-        with self._zip.open(f"{name}.npy", "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
 class Progress:

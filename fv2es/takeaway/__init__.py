@@ -1,0 +1,6 @@
+"""What a person carries home: result files, an annotated video, a link that opens the result again."""
+
+from fv2es.takeaway.files import KINDS, file_name, write
+from fv2es.takeaway.result import Result
+
+__all__ = ["KINDS", "Result", "file_name", "write"]
