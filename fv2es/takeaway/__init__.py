@@ -2,5 +2,6 @@
 
 from fv2es.takeaway.files import KINDS, file_name, write
 from fv2es.takeaway.result import Result
+from fv2es.takeaway.shelf import Shelf, ShelfError
 
-__all__ = ["KINDS", "Result", "file_name", "write"]
+__all__ = ["KINDS", "Result", "Shelf", "ShelfError", "file_name", "write"]
