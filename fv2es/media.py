@@ -32,7 +32,7 @@ DECODERS = (
 )
 PICTURES = ("JPEG", "PNG", "WEBP", "BMP")
 LONGER_SIDE = 1280  # pixels of a frame that is handed on
-BLOCK = SAMPLE_RATE // 4  # samples of a block of sound that is handed on
+BLOCKS = 4  # of sound that are handed on in a second
 JUMP = 60.0  # seconds: time stamps that leap further than this, or back by more than BACK, are not believed
 BACK = 1.0
 GAP = 0.08  # seconds: sound may come this late or early before silence is put in or sound left out
@@ -106,21 +106,24 @@ class Media:
         end: float = inf,
         *,
         sound: bool = True,
+        rate: int = SAMPLE_RATE,
+        channels: int = 1,
     ) -> Iterator[Sound | Frame]:
         """One pass over [start, end) in stream order.
 
         Sound comes in blocks without gaps from `start` on: where the file has none, there is silence. For each of
         `frame_times` (increasing seconds) comes the frame that is shown then, as soon as it is known, scaled so that
         its longer side is at most 1280 pixels. A damaged tail ends the pass with a note. Raises MediaError where
-        nothing at all can be decoded, or a limit on the pictures is broken. `sound`: False leaves the sound out. May be
-        called again for another pass.
+        nothing at all can be decoded, or a limit on the pictures is broken. `sound`: False leaves the sound out; `rate`
+        (Hz) and `channels` (1 or 2) say in which form it comes. May be called again for another pass.
         """
         if self._picture is not None:
             yield Frame(0.0, self._picture)
             return
         if end > self.limits.max_seconds:
             end = self.limits.max_seconds
-        yield from _Pass(self, frame_times, start, end, sound).run()
+        track = _SoundTrack(start, end, rate, channels) if self.has_audio and sound else None
+        yield from _Pass(self, frame_times, start, end, track).run()
 
     def note(self, sentence: str) -> None:
         """Say something once."""
@@ -161,6 +164,14 @@ class Media:
         self.duration = claimed if 0 < claimed < 1e6 else None
 
     @property
+    def fps(self) -> float | None:
+        """Pictures a second, in the header's word."""
+        if self._container is None or self._video is None:
+            return None
+        rate = self._video.average_rate or self._video.guessed_rate
+        return float(rate) if rate else None
+
+    @property
     def _max_pixels(self) -> int:
         return int(self.limits.max_width * self.limits.max_height)
 
@@ -174,11 +185,13 @@ class Media:
 class _Pass:
     """The state of one pass: what was asked for, how far each stream has come, the last frame seen."""
 
-    def __init__(self, media: Media, frame_times: Iterable[float], start: float, end: float, sound: bool) -> None:
+    def __init__(
+        self, media: Media, frame_times: Iterable[float], start: float, end: float, sound: _SoundTrack | None
+    ) -> None:
         self.media, self.start, self.end = media, start, end
         self.times = (time for time in frame_times if time >= start)
         self.wanted = next(self.times, inf) if media.has_video else inf
-        self.sound = _SoundTrack(start, end) if media.has_audio and sound else None
+        self.sound = sound
         self.video_clock = _Clock()
         self.last: tuple[float, av.VideoFrame] | None = None
         self.pixels: np.ndarray | None = None  # of the last frame, once it has been asked for
@@ -307,14 +320,14 @@ class _Clock:
 
 
 class _SoundTrack:
-    """Decoded sound → contiguous blocks of 16 kHz mono from `start` on, never past `end`."""
+    """Decoded sound → contiguous blocks from `start` on, never past `end`; 16 kHz mono where nothing else is said."""
 
-    def __init__(self, start: float, end: float) -> None:
-        import av
-
-        self._first = round(start * SAMPLE_RATE)
-        self._stop = inf if end == inf else round(end * SAMPLE_RATE)
-        self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    def __init__(self, start: float, end: float, rate: int = SAMPLE_RATE, channels: int = 1) -> None:
+        self._rate = rate
+        self._shape = (-1,) if channels == 1 else (-1, channels)
+        self._first = round(start * rate)
+        self._stop = inf if end == inf else round(end * rate)
+        self._resampler = self._new_resampler()
         self._kind: tuple | None = None
         self._expected: float | None = None  # seconds: where the next decoded frame should begin
         self._skip = 0  # samples to leave out
@@ -328,45 +341,50 @@ class _SoundTrack:
 
     @property
     def end(self) -> float:
-        return self._at / SAMPLE_RATE
+        return self._at / self._rate
 
     def push(self, frame: av.AudioFrame, raw: float | None) -> Iterator[Sound]:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._kind not in (None, kind):  # the stream changed its form on the way
             self._keep(self._resample(None))
-            self._resampler = type(self._resampler)(format="flt", layout="mono", rate=SAMPLE_RATE)
+            self._resampler = self._new_resampler()
         self._kind = kind
         self._align(raw)
         if self._expected is not None and frame.sample_rate:
             self._expected += frame.samples / frame.sample_rate
         self._keep(self._resample(frame))
-        yield from self._blocks(BLOCK)
+        yield from self._blocks(self._rate // BLOCKS)
 
     def finish(self) -> Iterator[Sound]:
         if self._kind is not None:
             self._keep(self._resample(None))
         yield from self._blocks(1)
 
+    def _new_resampler(self) -> av.AudioResampler:
+        import av
+
+        return av.AudioResampler(format="flt", layout="mono" if self._shape == (-1,) else "stereo", rate=self._rate)
+
     def _align(self, raw: float | None) -> None:
         """Put in silence where the stream has a gap; note where to drop what comes twice."""
-        expected = self._expected if self._expected is not None else self._at / SAMPLE_RATE
+        expected = self._expected if self._expected is not None else self._at / self._rate
         if raw is None:
             raw = expected
         if self._expected is None:  # the first frame, after a seek possibly before the start
-            self._skip = max(0, self._first - round(raw * SAMPLE_RATE)) if raw > -JUMP else 0
+            self._skip = max(0, self._first - round(raw * self._rate)) if raw > -JUMP else 0
             late = raw - expected
             self._expected = raw
         else:
             late = raw - expected
             self._expected = raw if abs(late) > GAP else expected
         if GAP < late <= JUMP:
-            self._keep(np.zeros(round(late * SAMPLE_RATE), np.float32))
+            self._keep(np.zeros((round(late * self._rate), *self._shape[1:]), np.float32))
         elif -BACK < late < -GAP and self._at > self._first:
-            self._skip += round(-late * SAMPLE_RATE)
+            self._skip += round(-late * self._rate)
 
     def _resample(self, frame: av.AudioFrame | None) -> np.ndarray:
-        parts = [part.to_ndarray().reshape(-1) for part in self._resampler.resample(frame)]
-        samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        parts = [part.to_ndarray().reshape(self._shape) for part in self._resampler.resample(frame)]
+        samples = np.concatenate(parts) if parts else np.zeros((0, *self._shape[1:]), np.float32)
         drop = min(self._skip, len(samples))
         self._skip -= drop
         return np.clip(np.nan_to_num(samples[drop:]), -1, 1)
@@ -384,7 +402,7 @@ class _SoundTrack:
             samples = np.concatenate(self._waiting)
             begin = self._at - len(samples)
             self._waiting, self._held = [], 0
-            yield Sound(begin / SAMPLE_RATE, samples)
+            yield Sound(begin / self._rate, samples, self._rate)
 
 
 def _packets(media: Media, streams: list[av.stream.Stream], start: float) -> Iterator[av.Packet]:

@@ -43,17 +43,22 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A block of the sound track: `samples` (n,) float32 in [-1, 1], mono, 16 kHz; the first at `time`."""
+    """A block of the sound track: `samples` (n,) float32 in [-1, 1], mono, 16 kHz; the first at `time`.
+
+    For listeners and not for models it may be asked for in stereo, (n, 2), and at another `rate` in Hz.
+    """
 
     time: float
     samples: np.ndarray
+    rate: int = SAMPLE_RATE
 
     def __post_init__(self) -> None:
-        _need(self.samples.ndim == 1, "mono samples (n,)", self.samples.shape)
+        shape = self.samples.shape
+        _need(len(shape) == 1 or (len(shape) == 2 and shape[1] == 2), "mono samples (n,) or stereo (n, 2)", shape)
 
     @property
     def end(self) -> float:
-        return self.time + len(self.samples) / SAMPLE_RATE
+        return self.time + len(self.samples) / self.rate
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,6 +64,29 @@ def test_sound_that_begins_late_is_preceded_by_silence(clip) -> None:
     assert loudness(waveform[int(0.7 * SAMPLE_RATE) : int(1.5 * SAMPLE_RATE)]) > 0.2
 
 
+def test_sound_in_stereo_for_listeners(clip) -> None:
+    """Left and right stay apart, a late beginning is silence, and the time is the same at any rate."""
+    wave = np.stack([tone(1.5, 440, 44_100), tone(1.5, 880, 44_100)])
+    path = clip("a.mkv", wave, shades(20), rate=44_100, codecs=("flac", "libx264"), sound_at=0.5)
+    with open_media(path) as media:
+        blocks = list(media.read(rate=48_000, channels=2))
+    samples = np.concatenate([block.samples for block in blocks])
+    assert {block.rate for block in blocks} == {48_000}
+    assert blocks[-1].end == pytest.approx(len(samples) / 48_000)
+    assert len(samples) == pytest.approx(2.0 * 48_000, abs=100)
+    assert loudness(samples[:23_000]) < 1e-3
+    spectrum = np.abs(np.fft.rfft(samples[30_000:78_000], axis=0))
+    assert np.argmax(spectrum, axis=0).tolist() == [440, 880]
+    assert loudness(samples[30_000:]) == pytest.approx(0.5 / 2**0.5, rel=0.05)
+
+
+def test_the_header_says_how_many_pictures_a_second(clip) -> None:
+    with open_media(clip("a.mp4", tone(1), shades(10), fps=25)) as media:
+        assert media.fps == pytest.approx(25)
+    with open_media(clip("a.wav", tone(1), codecs=("pcm_s16le", ""))) as media:
+        assert media.fps is None
+
+
 @pytest.mark.parametrize(("rotation", "corner"), [(90, (1, 0)), (-90, (0, 1)), (180, (1, 1))])
 def test_pictures_stand_upright(clip, rotation: int, corner: tuple[int, int]) -> None:
     """The white quarter is at the upper left before turning (counter-clockwise is positive)."""

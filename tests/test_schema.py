@@ -34,7 +34,7 @@ def reading(probabilities, thresholds) -> Reading:
         (lambda: Span(2.0, 2.0), r"needs 0 <= start < end, got 2\.0\.\.2\.0"),
         (lambda: Span(-1.0, 2.0), r"needs 0 <= start < end, got -1\.0\.\.2\.0"),
         (lambda: Span(float("nan"), 2.0), r"needs 0 <= start < end, got nan\.\.2\.0"),
-        (lambda: Sound(0.0, np.zeros((2, 9))), r"needs mono samples \(n,\), got \(2, 9\)"),
+        (lambda: Sound(0.0, np.zeros((2, 9))), r"needs mono samples \(n,\) or stereo \(n, 2\), got \(2, 9\)"),
         (lambda: Frame(0.0, np.zeros((4, 6))), r"needs pixels \(height, width, 3\), got \(4, 6\)"),
         (lambda: Frame(0.0, np.zeros((4, 6, 4))), r"needs pixels \(height, width, 3\), got \(4, 6, 4\)"),
         (lambda: FaceCrop(0.0, np.zeros((4, 6, 3))), r"needs pixels \(side, side, 3\), got \(4, 6, 3\)"),
@@ -69,6 +69,7 @@ def test_a_span_is_half_open():
 
 def test_a_sound_ends_with_its_last_sample():
     assert Sound(2.0, np.zeros(24_000, np.float32)).end == 3.5
+    assert Sound(2.0, np.zeros((24_000, 2), np.float32), 48_000).end == 2.5
 
 
 @pytest.mark.parametrize(
