@@ -3,5 +3,6 @@
 from fv2es.takeaway.files import KINDS, file_name, write
 from fv2es.takeaway.result import Result
 from fv2es.takeaway.shelf import Shelf, ShelfError
+from fv2es.takeaway.video import annotate
 
-__all__ = ["KINDS", "Result", "Shelf", "ShelfError", "file_name", "write"]
+__all__ = ["KINDS", "Result", "Shelf", "ShelfError", "annotate", "file_name", "write"]
