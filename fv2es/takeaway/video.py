@@ -36,6 +36,7 @@ REPORT = 0.5  # seconds of the clip from one word of progress to the next
 CARD = (960, 540)  # pixels: what is shown of a sound alone
 WAVE_SECONDS, WAVE_STEPS = 6.0, 96  # of sound that its card shows, and in how many bars
 TOO_LONG = "Drawing the video took too long, so it was given up; a shorter clip will work."
+NOTHING = "There is neither a picture nor a sound in this clip that could be drawn."
 
 
 def annotate(
@@ -75,16 +76,21 @@ def _annotate(
         height, width = (CARD[1], CARD[0]) if first is None else first.shape[:2]
         scene = Scene(arrange(width, height), document, media.duration)
         file = stack.enter_context(Mp4(part, scene.layout.width, scene.layout.height, fps, media.has_audio))
+        now = -1.0
         for number, pixels in enumerate(_pictures(media, file, fps, first, scene.colour_at)):
             if cancel.is_set():
                 return
             if time.monotonic() - began > limits.job_seconds:
-                raise MediaError(TOO_LONG)
+                break
             now = float(number / fps)
             file.picture(scene.at(now, pixels))
             if now >= reported + REPORT:
                 reported = now
                 yield min(0.99, now / scene.duration) if scene.duration else 0.0
+        if time.monotonic() - began > limits.job_seconds:  # decoding may have been given up for the same reason
+            raise MediaError(TOO_LONG)
+        if now < 0:
+            raise MediaError(NOTHING)
 
 
 def _first_picture(clip: str | os.PathLike[str], limits: Limits) -> np.ndarray | None:
@@ -130,7 +136,7 @@ def _pictures(
             yield wave.draw(float(number / fps), colour_at)
             number += 1
     end = PICTURE_SECONDS if media.is_picture else heard
-    while first is not None and number / fps < end:  # the sound goes on after the last picture
+    while first is not None and (number + 0.5) / fps < end:  # the sound goes on after the last picture
         yield first
         number += 1
 
