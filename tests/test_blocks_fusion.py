@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fv2es.models.blocks.fusion import Calibration, LinearPool, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import Calibration, PowerPool, WeightedFusion, one_vs_rest
 
 WEIGHTS = (0.5, 0.3, 0.2)
 SUBSETS = [rows for size in (1, 2, 3) for rows in itertools.combinations(range(3), size)]
@@ -89,8 +89,8 @@ def test_weights_that_cancel_out_stay_finite(fusion):
 
 
 @pytest.fixture
-def pool() -> LinearPool:
-    layer = LinearPool(3)
+def pool() -> PowerPool:
+    layer = PowerPool(3)
     layer.weight.data = torch.tensor([WEIGHTS])
     return layer
 
@@ -103,6 +103,28 @@ def test_pooled_is_the_weighted_mean_of_probabilities(pool, subset):
     np.testing.assert_allclose(pool(logits, there(*[subset] * 4)).sigmoid().detach().numpy(), mean, atol=1e-6)
 
 
+@pytest.mark.parametrize("power", [1.0, 1.6, 4.0])
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_a_pool_is_the_power_mean_of_probabilities(pool, subset, power):
+    pool.power.fill_(power)
+    logits = 3 * torch.randn(4, 3, 6)
+    weights = np.array([WEIGHTS[column] for column in subset])
+    raised = logits[:, list(subset)].sigmoid().double().numpy() ** power
+    mean = np.tensordot(weights / weights.sum(), raised, (0, 1)) ** (1 / power)
+    np.testing.assert_allclose(pool(logits, there(*[subset] * 4)).sigmoid().detach().numpy(), mean, atol=1e-6)
+
+
+def test_with_a_greater_power_one_that_is_sure_is_heard(pool):
+    logits = torch.tensor([[[-3.0], [-3.0], [4.0]]])
+    heard = []
+    for power in (1.0, 1.5, 3.0, 100.0):
+        pool.power.fill_(power)
+        heard.append(pool(logits, there((0, 1, 2))).sigmoid().item())
+    assert heard == sorted(heard)
+    assert heard[0] < 0.5 < heard[2] < torch.tensor(4.0).sigmoid()
+    assert heard[3] == pytest.approx(torch.tensor(4.0).sigmoid().item(), abs=0.02)
+
+
 def test_nobody_in_a_pool_is_outvoted_by_certainty_alone(pool, fusion):
     """Two thirds of the weight say yes, one is as sure of no as can be."""
     logits = torch.tensor([[[1.0], [-1000.0], [1.0]]])
@@ -111,7 +133,9 @@ def test_nobody_in_a_pool_is_outvoted_by_certainty_alone(pool, fusion):
     assert fusion(logits, everybody).sigmoid() < 1e-6
 
 
-def test_a_pool_is_exact_at_the_extremes_and_its_gradient_finite(pool):
+@pytest.mark.parametrize("power", [1.0, 1.6])
+def test_a_pool_is_exact_at_the_extremes_and_its_gradient_finite(pool, power):
+    pool.power.fill_(power)
     logits = torch.tensor([[[200.0], [180.0], [-5.0]], [[-200.0], [3.0], [0.0]]], requires_grad=True)
     pooled = pool(logits, there((0, 1), (0,)))
     torch.testing.assert_close(pooled[1], torch.tensor([-200.0]))
@@ -123,7 +147,9 @@ def test_a_pool_is_exact_at_the_extremes_and_its_gradient_finite(pool):
     assert torch.equal(pool(logits, there((), ())), torch.zeros(2, 1))
 
 
-def test_a_pool_keeps_what_all_agree_on_and_reads_nothing_that_is_missing(pool):
+@pytest.mark.parametrize("power", [1.0, 1.6])
+def test_a_pool_keeps_what_all_agree_on_and_reads_nothing_that_is_missing(pool, power):
+    pool.power.fill_(power)
     logits = torch.randn(6).expand(len(SUBSETS), 3, 6)
     torch.testing.assert_close(pool(logits, there(*SUBSETS)), logits[:, 0])
     other = torch.full((len(SUBSETS), 3, 6), 1e6)

@@ -156,10 +156,43 @@ def test_pseudo_utterances_are_of_like_label():
     assert (pseudo_utterances(parts, 700, seed=2)[1] != labels).any()
 
 
+def test_silent_modalities_are_neutral_and_never_all_of_them():
+    parts = {"one": single(8, n=300), "other": single(9, n=200)}
+    logits, labels = pseudo_utterances(parts, 1400, seed=1, silent=0.5)
+    heard = np.array(
+        [
+            [part.label[(part.logits == row).all(1)][0] for row in column]
+            for part, column in zip(parts.values(), logits.swapaxes(0, 1), strict=True)
+        ]
+    )
+    assert ((heard == labels) | (heard == E)).all()
+    assert (heard == labels).any(0).all()
+    silent = ((heard == E) & (labels < E)).mean(1) * (E + 1) / E
+    np.testing.assert_allclose(silent, 0.25, atol=0.04)  # half of the half that is not the one that must speak
+
+
+def test_rows_of_greater_weight_are_drawn_more_often():
+    part = single(8, n=300)
+    heavy = np.where(np.arange(len(part.label)) % 2, 1.0, 0.0)
+    logits, _ = pseudo_utterances({"one": Scored(part.logits, part.truth, heavy / heavy.sum())}, 350)
+    rows = [np.flatnonzero((part.logits == row).all(1))[0] for row in logits[:, 0]]
+    assert all(row % 2 for row in rows)
+
+
+def test_where_modalities_are_often_silent_the_power_rises():
+    parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.0), "third": single(12, noise=1.0)}
+    powers = [
+        fit_fusion(*pseudo_utterances(parts, 2100, silent=silent), np.full(E, -0.5))[1] for silent in (0.0, 0.4, 0.8)
+    ]
+    assert powers == sorted(powers)
+    assert powers[2] > 1.2 * powers[0]
+
+
 def test_fusion_weights_sum_to_one_and_follow_what_is_worth_more():
     parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "noise": single(12, noise=8.0)}
     logits, labels = pseudo_utterances(parts, 2100)
-    weights = fit_fusion(logits, labels, np.full(E, -0.5))
+    weights, power = fit_fusion(logits, labels, np.full(E, -0.5))
+    assert power > 0
     assert weights.sum() == pytest.approx(1)
     assert (weights >= 0).all()
     assert weights[0] > weights[1] > weights[2]
@@ -171,11 +204,11 @@ def test_fusion_of_equals_is_even():
     labels = rng.integers(0, E + 1, 3000)
     truth = labels[:, None, None] == np.arange(E)
     logits = 2.0 * truth - 1 + rng.standard_normal((3000, 3, E))
-    np.testing.assert_allclose(fit_fusion(logits, labels, np.zeros(E)), 1 / 3, atol=0.03)
+    np.testing.assert_allclose(fit_fusion(logits, labels, np.zeros(E))[0], 1 / 3, atol=0.03)
 
 
 def test_fusion_gives_no_weight_to_what_misleads():
     parts = {"good": single(14, n=500, noise=0.7), "fair": single(15, n=500, noise=1.5)}
     logits, labels = pseudo_utterances(parts, 700)
     logits[:, 1] = 2 * -0.5 - logits[:, 1]  # mirrored at the threshold: below it where it should be above
-    assert fit_fusion(logits, labels, np.full(E, -0.5))[1] < 0.02
+    assert fit_fusion(logits, labels, np.full(E, -0.5))[0][1] < 0.02

@@ -30,7 +30,7 @@ from fv2es.emotions import MOSEI
 from fv2es.evaluation import evaluate, row_extractor
 from fv2es.modalities.faces import Detection
 from fv2es.models import registry
-from fv2es.models.blocks.fusion import LinearPool
+from fv2es.models.blocks.fusion import PowerPool
 from fv2es.models.inputs import InputConfig
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.reader import Reader
@@ -133,7 +133,7 @@ class MiddleFinder:
 def pooled(emotions=MOSEI):
     """The miniature, fused as the compact models are, with a calibration that is not the identity."""
     model = shake(tiny_v2em(emotions))
-    model.fusion = LinearPool(3)
+    model.fusion = PowerPool(3)
     with torch.no_grad():
         model.fusion.weight.copy_(torch.tensor([[0.5, 0.2, 0.3]]))
     model.calibration.scale.uniform_(0.5, 1.5)
@@ -525,7 +525,7 @@ def assert_documented(document: dict) -> None:
     assert document.keys() == example.keys()
     (ours, *_), (theirs, *_) = document["checkpoints"], example["checkpoints"]
     assert ours.keys() == theirs.keys() - {"version", "licence", "trained_on"}
-    for key in ("parts", "pseudo_utterances", "clips"):
+    for key in ("parts", "pseudo_utterances", "half_silent", "clips"):
         assert ours[key].keys() == theirs[key].keys()
     assert ours["clips"]["rows"][0].keys() == theirs["clips"]["rows"][0].keys()
     assert document["ablations"][0].keys() == example["ablations"][0].keys()

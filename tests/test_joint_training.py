@@ -108,6 +108,7 @@ def label_of(states: list[np.ndarray]) -> np.ndarray:
 def test_all_show_one_emotion_unless_misled(task, monkeypatch):
     everything = np.ones((1200, 3), bool)
     monkeypatch.setattr(joint, "MISLED", dict.fromkeys(MODALITIES, 0.0))
+    monkeypatch.setattr(joint, "SILENT", 0.0)
     states, targets = task._mix(everything, np.random.default_rng(0))
     wanted = np.where(targets.any(1), targets.argmax(1), 6)
     for name in MODALITIES:
@@ -117,6 +118,18 @@ def test_all_show_one_emotion_unless_misled(task, monkeypatch):
     wanted = np.where(targets.any(1), targets.argmax(1), 6)
     assert (label_of(states[WORDS]) == wanted).mean() > 0.95
     assert (label_of(states[VOICE]) == wanted).mean() == pytest.approx(0.3 + 0.7 / 7, abs=0.06)
+
+
+def test_some_are_neutral_while_another_speaks(task, monkeypatch):
+    monkeypatch.setattr(joint, "MISLED", dict.fromkeys(MODALITIES, 0.0))
+    monkeypatch.setattr(joint, "SILENT", 1.0)
+    states, targets = task._mix(np.ones((700, 3), bool), np.random.default_rng(0))
+    wanted = np.where(targets.any(1), targets.argmax(1), 6)
+    heard = np.array([label_of(states[name]) for name in MODALITIES])
+    speaking = (heard == wanted)[:, wanted < 6]
+    assert (speaking.sum(0) == 1).mean() > 0.9, "one of three"
+    assert (heard[:, wanted < 6] == 6)[~speaking].mean() > 0.9, "the others are neutral"
+    assert speaking.mean(1).min() > 0.25, "each in its turn"
 
 
 def test_whoever_is_alone_is_not_misled(task, monkeypatch):

@@ -20,7 +20,7 @@ from fv2es.comparison.quality import SUBSETS, Answers, independent, stacked
 from fv2es.comparison.samples import Part, Pseudo
 from fv2es.emotions import MOSEI
 from fv2es.metrics import report
-from fv2es.models.blocks.fusion import LinearPool
+from fv2es.models.blocks.fusion import PowerPool
 from fv2es.reader import Reader
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
@@ -68,10 +68,11 @@ def _raw(answers: Answers) -> dict[str, np.ndarray]:
 
 def _measured(clean: Logits, worn: Logits, parts: Sequence[Part], fit: Pseudo, measure: Pseudo) -> dict[str, Any]:
     calibrated = calibrate({name: _scored(name, clean[name], parts) for name in MODALITIES}, GOALS, PULL)
-    weights = fit_fusion(stacked(_apply(calibrated, worn), fit), fit.labels, calibrated.thresholds)
-    pool = LinearPool(len(MODALITIES)).double()
+    weights, power = fit_fusion(stacked(_apply(calibrated, worn), fit), fit.labels, calibrated.thresholds)
+    pool = PowerPool(len(MODALITIES)).double()
     with torch.no_grad():
         pool.weight.copy_(torch.from_numpy(weights)[None])
+        pool.power.fill_(power)
     thresholds = probabilities(calibrated.thresholds)
     given = torch.from_numpy(stacked(_apply(calibrated, clean), measure))
     subsets = {}

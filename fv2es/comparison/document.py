@@ -12,6 +12,7 @@ from fv2es.comparison.quality import Answers, Say, on_pseudo, read_all
 from fv2es.comparison.samples import FIT, MEASURE, Part, draw, read_parts, worn
 from fv2es.emotions import MOSEI
 from fv2es.reader import Reader, load_reader
+from fv2es.training.checkpoint import SILENT
 
 WORDS_OF = "v2em-compact"  # whose words all ablations share, where it is one of them
 
@@ -28,7 +29,7 @@ def qualities(names: Sequence[str], data: Path, say: Say, speech: str = "auto") 
     if not readers:
         return {"checkpoints": [], "ablations": []}
     parts = read_parts(data, say)
-    measure = draw(parts, MEASURE)
+    measure, half_silent = draw(parts, MEASURE), draw(parts, MEASURE, silent=SILENT)
     clips = read_clips(data / "video", say, speech)
     entries, answered = [], {}
     for reader in readers:
@@ -41,6 +42,7 @@ def qualities(names: Sequence[str], data: Path, say: Say, speech: str = "auto") 
                 "architecture": reader.checkpoint.architecture,
                 "parts": reports,
                 "pseudo_utterances": {**on_pseudo(answers, measure, parts, say), "seed": MEASURE},
+                "half_silent": {**on_pseudo(answers, half_silent, parts, say), "seed": MEASURE},
                 "clips": on_clips(reader, clips),
             }
         )
@@ -55,4 +57,4 @@ def _ablations(readers: Sequence[Reader], answered: Mapping[str, Answers], parts
     names = [reader.name for reader in readers]
     words = WORDS_OF if WORDS_OF in names else names[0]
     say(f"{len(names) ** 2} combinations of {', '.join(names)}")
-    return recombine(networks, words, parts, draw(parts, FIT), draw(parts, MEASURE))
+    return recombine(networks, words, parts, draw(parts, FIT, silent=SILENT), draw(parts, MEASURE))

@@ -144,8 +144,10 @@ class Pseudo:
             yield only(Utterance(voice.span, face.faces, voice.waveform, voice.mel, words.transcript), subset)
 
 
-def draw(parts: Sequence[Part], half: int, count: int = PSEUDO) -> Pseudo:
+def draw(parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 0.0) -> Pseudo:
     """Pseudo-utterances of like label, all labels equally often, from every other row; the same for every model.
+
+    silent: the share of modalities that are neutral instead, though never all of an utterance.
 
     Raises ValueError where a label is missing in these rows of a modality.
     """
@@ -158,5 +160,5 @@ def draw(parts: Sequence[Part], half: int, count: int = PSEUDO) -> Pseudo:
         if missing:
             names = ", ".join(CLASSES[one] for one in sorted(missing))
             raise ValueError(f"No pseudo-utterances can be drawn: the validation part of the {name} lacks {names}.")
-    drawn, labels = pseudo_utterances(numbered, count, seed=half)
+    drawn, labels = pseudo_utterances(numbered, count, seed=half, silent=silent)
     return Pseudo(drawn[..., 0].astype(int), labels)

@@ -113,14 +113,22 @@ def emotions(checkpoints: Sequence[Mapping[str, Any]]) -> str:
 def pseudo(checkpoints: Sequence[Mapping[str, Any]]) -> str:
     """The share of right answers, of seven equally frequent ones, for every subset of modalities."""
     subsets = list(checkpoints[0]["pseudo_utterances"]["subsets"])
-    head = ("checkpoint", "n", *(subset.replace("+", " + ") for subset in subsets), "F1 of six, all three")
-    return table(head, [_pseudo_row(one, subsets) for one in checkpoints])
+    head = (
+        "modalities",
+        "checkpoint",
+        "n",
+        *(subset.replace("+", " + ") for subset in subsets),
+        "F1 of six, all three",
+    )
+    kinds = {"pseudo_utterances": "agree", "half_silent": "half silent"}
+    rows = [[kind, *_pseudo_row(one[key], one["name"], subsets)] for key, kind in kinds.items() for one in checkpoints]
+    return table(head, rows, left=2)
 
 
-def _pseudo_row(one: Mapping[str, Any], subsets: Sequence[str]) -> Row:
-    found = one["pseudo_utterances"]["subsets"]
+def _pseudo_row(pseudo: Mapping[str, Any], name: str, subsets: Sequence[str]) -> Row:
+    found = pseudo["subsets"]
     cells = [figure(found[subset]["single_label"]["accuracy"]) for subset in subsets]
-    return [f"`{one['name']}`", str(one["pseudo_utterances"]["n"]), *cells, figure(found[TOGETHER]["average"]["f1"])]
+    return [f"`{name}`", str(pseudo["n"]), *cells, figure(found[TOGETHER]["average"]["f1"])]
 
 
 def clips(found: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fv2es.models.blocks.albert import AlbertConfig
-from fv2es.models.blocks.fusion import LinearPool
+from fv2es.models.blocks.fusion import PowerPool
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
 from fv2es.models.inputs import FaceInput, InputConfig, MelInput
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
@@ -72,7 +72,7 @@ def compact_size(
         emotions,
         COMPACT_INPUTS,
         readout={"face": "one_vs_rest", "voice": "one_vs_rest"},
-        fusion=LinearPool(len(MODALITIES)),
+        fusion=PowerPool(len(MODALITIES)),
     )
 
 

@@ -6,7 +6,8 @@ the same scale on its own validation part:
 2. One threshold per emotion: the mean, in logits, of where each modality's F1 is best.
 3. A shift per modality and emotion that puts its best operating point on that threshold, so that it means the same
    whoever speaks.
-4. Fusion weights that sum to 1, fitted on pseudo-utterances: validation faces, voices and sentences of like label.
+4. A power pool (its weights and its power), fitted on pseudo-utterances: validation faces, voices and sentences of like
+   label, some of them neutral where the others express something.
 """
 
 from __future__ import annotations
@@ -125,32 +126,47 @@ def calibrate(parts: Mapping[str, Scored], goals: Mapping[str, str], pull: Mappi
     return Calibrated(np.stack(slopes), np.stack(biases) + np.stack(shifts), thresholds)
 
 
-def pseudo_utterances(parts: Mapping[str, Scored], count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(count, modalities, E) calibrated logits of like label, and (count,) the label, all labels equally often."""
+def pseudo_utterances(
+    parts: Mapping[str, Scored], count: int, seed: int = 0, silent: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(count, modalities, E) calibrated logits of like label, and (count,) the label, all labels equally often.
+
+    silent: the chance that a modality does not express the label but is neutral; at least one expresses it.
+    """
     rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.arange(count) % (next(iter(parts.values())).truth.shape[1] + 1))
+    neutral = next(iter(parts.values())).truth.shape[1]
+    labels = rng.permutation(np.arange(count) % (neutral + 1))
+    quiet = rng.random((count, len(parts))) < silent
+    quiet[np.arange(count), rng.integers(len(parts), size=count)] = False
     columns = []
-    for part in parts.values():
-        rows = [rng.choice(np.flatnonzero(part.label == one)) for one in labels]
+    for part, hushed in zip(parts.values(), quiet.T, strict=True):
+        rows = np.zeros(count, int)
+        for label in range(neutral + 1):
+            wanted = np.where(hushed, neutral, labels) == label
+            pool = np.flatnonzero(part.label == label)
+            odds = part.weight[pool] / part.weight[pool].sum()
+            rows[wanted] = rng.choice(pool, int(wanted.sum()), p=odds)
         columns.append(part.logits[rows])
     return np.stack(columns, axis=1), labels
 
 
-def fit_fusion(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """(modalities,) weights that sum to 1: least log-loss of the pooled probabilities measured from their thresholds.
+def fit_fusion(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, float]:
+    """(modalities,) weights that sum to 1, and the power: least log-loss of the pooled probabilities measured from
+    their thresholds.
 
     logits (N, modalities, E). A free slope takes the confidence out of the comparison: only directions count.
     """
-    truth = labels[:, None] == np.arange(logits.shape[2])
-    signs = np.where(truth, 1.0, -1.0)
-    margins = probabilities(logits) - probabilities(thresholds)
+    signs = np.where(labels[:, None] == np.arange(logits.shape[2]), 1.0, -1.0)
+    given, common = probabilities(logits), probabilities(thresholds)
 
-    def weights(values: np.ndarray) -> np.ndarray:
-        free = np.exp(values - values.max())
-        return free / free.sum()
+    def pool(values: np.ndarray) -> tuple[np.ndarray, float]:
+        free = np.exp(values[1:] - values[1:].max())
+        return free / free.sum(), float(np.exp(values[0]))
 
     def loss(values: np.ndarray) -> float:
-        pooled = np.einsum("m,nme->ne", weights(values[1:]), margins)
-        return float(np.logaddexp(0, -signs * np.exp(values[0]) * pooled).mean())
+        weights, power = pool(values[1:])
+        pooled = np.einsum("m,nme->ne", weights, given**power) ** (1 / power)
+        return float(np.logaddexp(0, -signs * np.exp(values[0]) * (pooled - common)).mean())
 
-    return weights(minimize(loss, np.zeros(logits.shape[1] + 1), method="Nelder-Mead", options={"maxiter": 800}).x[1:])
+    start = np.zeros(logits.shape[1] + 2)
+    return pool(minimize(loss, start, method="Nelder-Mead", options={"maxiter": 800}).x[1:])

@@ -45,7 +45,7 @@ DATA = """## Data
 | part | learnt from | validated on |
 |---|---|---|
 | face | FER+ train (48×48 grey, crowd votes as soft targets) | FER+ valid, majority labels |
-| voice | RAVDESS (English, acted) and EmoDB (German, acted), by speaker | other speakers of both |
+| voice | RAVDESS (English, acted) and EmoDB (German, acted), by speaker{plain} | other speakers of both |
 | words | GoEmotions, MELD, EmoryNLP, DailyDialog, ISEAR | GoEmotions valid, MELD valid |
 
 The text encoder was first pretrained to guess hidden words of the same texts. Its teacher was a published sentence
@@ -56,6 +56,13 @@ Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). F
 from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are
 free for research.
 """
+
+PLAIN_SPEECH = "; plain speech, in which nothing is expressed"
+HEARD = """
+
+Actors teach a network to hear sadness and disgust in people who read out a list. So the voice learnt on with plain
+speech (prompts of a telephone exchange and letters of the alphabet read out, recorded for two free programs, CC BY-SA
+3.0 and GPL-2; `tools/plain_speech.py`). Of {n} such utterances by other speakers it takes {neutral:.0%} for neutral."""
 
 TAUGHT = """The voice network learnt with convolutions (FE2E's, compact) as its teacher, on the same clips."""
 OWN = """The voice network is the convolutional one that teaches the others here."""
@@ -68,12 +75,13 @@ bound. Platt scaling, one threshold per emotion and a shift per modality were fi
 so that a threshold means the same whichever modalities are there.
 """
 
-FITTED = """Each modality learnt alone. Fusion is a weighted mean of probabilities,
-whose weights were fitted on pseudo-utterances: validation faces, voices and sentences of like label put together at
-random, made as bad as those of real clips (small and blurred faces, rooms and noise, misheard words)."""
+FITTED = """Each modality learnt alone. Fusion is a weighted power mean of
+probabilities, whose weights and power were fitted on pseudo-utterances: validation faces, voices and sentences of like
+label put together at random, made as bad as those of real clips (small and blurred faces, rooms and noise, misheard
+words), half of the modalities neutral while another expresses something."""
 TRAINED = """Trunks and text encoder learnt alone; the transformers behind
 them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
-label put together at random, some of them left out, some of another label."""
+label put together at random, some of them left out, some neutral, some of another label."""
 
 LIMITS = """Every stage has a fixed seed. The vocabulary is learnt from the training texts by a library that settles
 ties by chance; that is why it ships with the weights, and why a second run, which numbers its sub-words otherwise,
@@ -102,14 +110,16 @@ def write_card(folder: Path) -> None:
         weights=WEIGHTS,
         megabytes=(folder / WEIGHTS).stat().st_size / 1e6,
     )
-    data = DATA.format(**config, voice=OWN if name == TEACHER else TAUGHT)
+    plain = config["metrics"].get("voice/plain")
+    voice = (OWN if name == TEACHER else TAUGHT) + (HEARD.format(**plain) if plain else "")
+    data = DATA.format(**config, voice=voice, plain=PLAIN_SPEECH if plain else "")
     together = TOGETHER.format(how=TRAINED if name == LEARNT else FITTED)
     text = [head, data, _figures(config["metrics"]), _thresholds(config["thresholds"]), together, LIMITS]
     (folder / CARD).write_text("\n".join(text), encoding="utf-8")
 
 
 def _figures(metrics: dict[str, Any]) -> str:
-    corpora = [key for key in metrics if not key.startswith("fusion/")]
+    corpora = [key for key, one in metrics.items() if "single_label" in one]
     emotions = list(metrics[corpora[0]]["f1"])
     lines = [
         "## Figures (validation parts)",
@@ -127,9 +137,11 @@ def _figures(metrics: dict[str, Any]) -> str:
     for key in corpora:
         lines.append(f"| {key} | " + " | ".join(f"{value:.3f}" for value in metrics[key]["f1"].values()) + " |")
     lines += ["", "Right answers (of seven, chance .143) on pseudo-utterances that the fusion was not fitted on:", ""]
-    fused = metrics["fusion/pseudo-utterances"]
-    lines += ["| " + " | ".join(fused) + " |", "|" + "---:|" * len(fused)]
-    lines.append("| " + " | ".join(f"{value:.3f}" for value in fused.values()) + " |")
+    kinds = {"all agree": metrics["fusion/pseudo-utterances"], "half are neutral": metrics["fusion/half-silent"]}
+    subsets = list(kinds["all agree"])
+    lines += ["| modalities | " + " | ".join(subsets) + " |", "|---|" + "---:|" * len(subsets)]
+    for kind, fused in kinds.items():
+        lines.append(f"| {kind} | " + " | ".join(f"{fused[subset]:.3f}" for subset in subsets) + " |")
     return "\n".join(lines) + "\n"
 
 

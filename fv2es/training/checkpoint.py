@@ -17,7 +17,7 @@ from fv2es.data.ferplus import CLASSES, one_hot
 from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI, NEUTRAL
 from fv2es.metrics import confusion, single_figures
-from fv2es.models.blocks.fusion import WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import PowerPool, one_vs_rest
 from fv2es.models.emotion_queries import EmotionQueries
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
@@ -28,7 +28,7 @@ from fv2es.training.card import write_card
 from fv2es.training.faces import FaceTask
 from fv2es.training.joint import SUBSETS, TRUNKS, JointTask, present_of
 from fv2es.training.loop import Task
-from fv2es.training.voice import VoiceTask
+from fv2es.training.voice import VoiceTask, trained
 from fv2es.training.wear import worn_clips, worn_faces, worn_sentences
 from fv2es.training.words import WordsTask, f1
 
@@ -41,19 +41,25 @@ GOALS = {"face": "accuracy", "voice": "macro_recall", "words": "f1"}
 PULL = {"face": 0.002, "voice": 0.02, "words": 0.0}
 PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
+HALF_SILENT = "fusion/half-silent"
+SILENT = 0.5  # of the modalities of the pseudo-utterances that fusion is fitted on are neutral: real people's often are
+PLAIN = "plain speech"  # as a part of the voice; fusion knows it, figures and calibration leave it out
+KINDS = {PSEUDO_UTTERANCES: 0.0, HALF_SILENT: SILENT}  # of pseudo-utterances → how many modalities are silent
 TITLES = {FACE: ("FER+",), VOICE: ("RAVDESS", "EmoDB"), WORDS: ("GoEmotions", "MELD")}
 
 Parts = dict[str, Scored]
 
 
-def build(architecture: str, data: Path, run: Path, out: Path) -> None:
-    """Write the checkpoint folder from the best weights of the runs under `run`."""
+def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | None = None) -> None:
+    """Write the checkpoint folder from the best weights of the runs under `run`.
+
+    plain: the folder of plain speech that the voice learnt on with, if it did.
+    """
     model = create_model(architecture)
     cache = run.parent / "cache"
     make = _Joint if isinstance(model, EmotionQueries) else _Apart
-    scored: Scores = make(model, data, run, cache)  # type: ignore[arg-type]
-    whole = {name: _join(list(pieces.values())) for name, pieces in scored.parts.items()}
-    calibrated = calibrate(whole, GOALS, PULL)
+    scored: Scores = make(model, data, run, cache, plain)  # type: ignore[arg-type]
+    calibrated = calibrate(_labelled(scored.parts), GOALS, PULL)
     with torch.no_grad():
         model.calibration.scale.copy_(torch.from_numpy(calibrated.scale))
         model.calibration.bias.copy_(torch.from_numpy(calibrated.bias))
@@ -63,10 +69,10 @@ def build(architecture: str, data: Path, run: Path, out: Path) -> None:
         "version": VERSION,
         "architecture": architecture,
         "licence": LICENCE,
-        "trained_on": list(TRAINED_ON),
-        "command": f"python -m fv2es train all --model {architecture}",
+        "trained_on": [*TRAINED_ON, *([PLAIN] if plain else [])],
+        "command": f"python -m fv2es train all --model {architecture}{' --plain FOLDER' if plain else ''}",
         "thresholds": thresholds,
-        "metrics": _measure(scored.parts, calibrated) | {PSEUDO_UTTERANCES: scored.fuse(whole, calibrated)},
+        "metrics": _measure(scored.parts, calibrated) | scored.fuse(calibrated),
     }
     hub.save(model, out, config)
     shutil.copyfile(cache / model.inputs.tokenizer, out / model.inputs.tokenizer)
@@ -79,83 +85,93 @@ class Scores(Protocol):
 
     parts: dict[str, Parts]
 
-    def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
-        """Settle how modalities are fused, if that is still open; the share of pseudo-utterances that each subset of
-        them gets right, the fitting's rows left out."""
+    def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
+        """Settle how modalities are fused, if that is still open; by kind of pseudo-utterance, the share of them that
+        each subset of the modalities gets right, the fitting's rows left out."""
         ...
 
 
 class _Apart:
-    """Three networks that never met; their weighted fusion is fitted on every other validation row, worn."""
+    """Three networks that never met; their pool is fitted on every other validation row, worn."""
 
-    def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path) -> None:
+    def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
-        self.parts, worn = _validation(model, data, run, cache)
-        self.worn = {name: _join(list(pieces.values())) for name, pieces in worn.items()}
+        self.parts, self.worn = _validation(model, data, run, cache, plain)
 
-    def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
+    def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
         fusion = self.model.fusion
-        assert isinstance(fusion, WeightedFusion)
-        logits, labels = _pseudo(self.worn, calibrated, half=0)
-        weights = fit_fusion(logits, labels, calibrated.thresholds)
+        assert isinstance(fusion, PowerPool)
+        weights, power = fit_fusion(*_pseudo(self.worn, calibrated, half=0, silent=SILENT), calibrated.thresholds)
         with torch.no_grad():
             fusion.weight.copy_(torch.from_numpy(weights)[None])
-        logits, labels = _pseudo(whole, calibrated, half=1)
+            fusion.power.fill_(power)
+        return {name: self._right(calibrated, silent) for name, silent in KINDS.items()}
+
+    def _right(self, calibrated: Calibrated, silent: float) -> dict[str, float]:
+        logits, labels = _pseudo(self.parts, calibrated, half=1, silent=silent)
         with torch.inference_mode():
-            said = {one: fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
+            said = {one: self.model.fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
         return {"+".join(one): _right(fused, labels, calibrated) for one, fused in said.items()}
 
 
 class _Joint:
     """Emotion queries, which learnt to fuse."""
 
-    def __init__(self, model: EmotionQueries, data: Path, run: Path, cache: Path) -> None:
+    def __init__(self, model: EmotionQueries, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
-        self.task = JointTask(model, data, cache, run.parent / TRUNKS, train=False)
+        self.task = JointTask(model, data, cache, run.parent / TRUNKS, train=False, plain=plain)
         model.load_state_dict(torch.load(run / "joint" / "best.pt", weights_only=True))
         model.eval()
         with torch.inference_mode():
             self.parts = {name: self._parts(name) for name in MODALITIES}
-            self.rows, self.labels = self.task.pairs(PSEUDO, seed=1)
-            self.said = self.task.together(model, self.rows)
+            pairs = {name: self.task.pairs(PSEUDO, 1, silent) for name, silent in KINDS.items()}
+            self.labels = {name: label for name, (_, label) in pairs.items()}
+            self.said = {name: self.task.together(model, rows) for name, (rows, _) in pairs.items()}
         self.task.whole()
 
     def _parts(self, name: str) -> Parts:
         corpus = self.task.valid[name]
         logits, truth = self.task.alone(self.model, name), corpus.targets > 0
-        weight = np.ones(len(truth))
-        if name == VOICE:
-            weight = 1 / np.bincount(corpus.label)[corpus.label]  # all labels count alike
         if name != WORDS:
             truth = one_hot(corpus.label)
+        weight = _evenly(corpus.label) if name == VOICE else np.ones(len(truth))
         rows = {title: corpus.source == title.lower() for title in TITLES[name]}
         return {title: _scored(logits[some], truth[some], weight[some]) for title, some in rows.items()}
 
-    def fuse(self, whole: Mapping[str, Scored], calibrated: Calibrated) -> dict[str, float]:
+    def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
         joint = self.model.calibration.joint
-        said = {one: joint(raw, present_of(one, len(raw))) for one, raw in self.said.items()}
-        return {"+".join(one): _right(fused, self.labels, calibrated) for one, fused in said.items()}
+        return {
+            name: {
+                "+".join(one): _right(joint(raw, present_of(one, len(raw))), self.labels[name], calibrated)
+                for one, raw in said.items()
+            }
+            for name, said in self.said.items()
+        }
 
 
 def _validation(
-    model: MultimodalModel, data: Path, run: Path, cache: Path
+    model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None
 ) -> tuple[dict[str, Parts], dict[str, Parts]]:
     """modality → corpus → its validation part, as it is and worn, scored by the best weights, which `model` keeps."""
-    tasks: dict[str, tuple[Callable[..., Task], str, Callable[[Any, bool], Parts]]] = {
-        "face": (FaceTask, "faces", _faces),
-        "voice": (VoiceTask, "voice", _voice),
-        "words": (WordsTask, "words", _words),
+    tasks: dict[str, tuple[Task, Mapping[str, Tensor], Callable[[Any, bool], Parts]]] = {
+        FACE: (FaceTask(model, data, cache), _best(run / "faces"), _faces),
+        VOICE: (VoiceTask(model, data, cache, plain=plain), trained(run, plain is not None), _voice),
+        WORDS: (WordsTask(model, data, cache), _best(run / "words"), _words),
     }
     scored: dict[str, Parts] = {}
     worn: dict[str, Parts] = {}
-    for name, (make, stage, score) in tasks.items():
-        task = make(model, data, cache)
-        task.model.load_state_dict(torch.load(run / stage / "best.pt", weights_only=True))
+    for name, (task, weights, score) in tasks.items():
+        task.model.load_state_dict(weights)
         task.model.eval()
         with torch.inference_mode():
             scored[name], worn[name] = score(task, False), score(task, True)
         log.info("%s: scored", name)
     return scored, worn
+
+
+def _best(folder: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = torch.load(folder / "best.pt", weights_only=True)
+    return found
 
 
 def _faces(task: FaceTask, worn: bool) -> Parts:
@@ -165,15 +181,20 @@ def _faces(task: FaceTask, worn: bool) -> Parts:
 
 
 def _voice(task: VoiceTask, worn: bool) -> Parts:
-    label = np.array([clip.label for clip in task.valid])
-    corpus = np.array([clip.corpus for clip in task.valid])
-    logits = one_vs_rest(task.logits(task.model, worn_clips(task.valid) if worn else task.valid))
-    weight = 1 / np.bincount(label, minlength=len(CLASSES))[label]  # all labels count alike
-    names = {"RAVDESS": "ravdess", "EmoDB": "emodb"}
+    clips = task.valid + task.plain
+    label, corpus = np.array([clip.label for clip in clips]), np.array([clip.corpus for clip in clips])
+    logits = one_vs_rest(task.logits(task.model, worn_clips(clips) if worn else clips))
+    weight = _evenly(np.where(corpus == "plain", len(CLASSES), label))
+    names = {"RAVDESS": "ravdess", "EmoDB": "emodb", **({PLAIN: "plain"} if task.plain else {})}
     return {
         name: _scored(logits[corpus == key], one_hot(label[corpus == key]), weight[corpus == key])
         for name, key in names.items()
     }
+
+
+def _evenly(kinds: np.ndarray) -> np.ndarray:
+    """(N,) weights with which all kinds count alike."""
+    return 1 / np.bincount(kinds)[kinds]
 
 
 def _words(task: WordsTask, worn: bool) -> Parts:
@@ -191,6 +212,11 @@ def _scored(logits: Tensor, truth: np.ndarray, weight: np.ndarray) -> Scored:
 
 def _many_hot(sentences: list[Sentence]) -> np.ndarray:
     return np.array([[name in one.labels for name in MOSEI] for one in sentences])
+
+
+def _labelled(parts: Mapping[str, Parts]) -> dict[str, Scored]:
+    """What is to be calibrated and measured: the parts of each modality joined, without plain speech."""
+    return {name: _join([one for key, one in pieces.items() if key != PLAIN]) for name, pieces in parts.items()}
 
 
 def _join(parts: list[Scored]) -> Scored:
@@ -212,18 +238,29 @@ def _half(part: Scored, number: int) -> Scored:
     return Scored(part.logits[rows], part.truth[rows], part.weight[rows] / part.weight[rows].sum())
 
 
-def _pseudo(whole: Mapping[str, Scored], calibrated: Calibrated, half: int) -> tuple[np.ndarray, np.ndarray]:
-    ready = {name: _half(_apply(part, calibrated, name), half) for name, part in whole.items()}
-    return pseudo_utterances(ready, PSEUDO, seed=half)
+def _pseudo(
+    parts: Mapping[str, Parts], calibrated: Calibrated, half: int, silent: float
+) -> tuple[np.ndarray, np.ndarray]:
+    whole = {name: _apply(_join(list(pieces.values())), calibrated, name) for name, pieces in parts.items()}
+    return pseudo_utterances({name: _half(one, half) for name, one in whole.items()}, PSEUDO, seed=half, silent=silent)
 
 
 def _measure(parts: Mapping[str, Parts], calibrated: Calibrated) -> dict[str, Any]:
     """Each modality's figures of the model card, on its validation parts, at the thresholds that ship."""
-    return {
-        f"{name}/{corpus}": _figures(_apply(part, calibrated, name), calibrated.thresholds)
-        for name, pieces in parts.items()
-        for corpus, part in pieces.items()
-    }
+    found = {}
+    for name, pieces in parts.items():
+        for corpus, part in pieces.items():
+            ready = _apply(part, calibrated, name)
+            if corpus == PLAIN:
+                found["voice/plain"] = _plain_figures(ready, calibrated.thresholds)
+            else:
+                found[f"{name}/{corpus}"] = _figures(ready, calibrated.thresholds)
+    return found
+
+
+def _plain_figures(part: Scored, thresholds: np.ndarray) -> dict[str, Any]:
+    neutral = decide(part.logits, thresholds) == len(thresholds)
+    return {"n": len(neutral), "neutral": round(float(neutral.mean()), 4)}
 
 
 def _figures(part: Scored, thresholds: np.ndarray) -> dict[str, Any]:

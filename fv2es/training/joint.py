@@ -4,7 +4,8 @@ There is no corpus with face, voice and words labelled together. A pseudo-uttera
 emotion, a clip and a sentence, each from its own corpus; some of the three are left out at random, so that every subset
 is learnt. The trunks know what they were trained on better than they will know anything else, and a fusion that saw
 them there would trust them too much; therefore, where several modalities are present, each belongs to any emotion
-at random about as often as its trunk is wrong on people it has not seen (`MISLED`).
+at random about as often as its trunk is wrong on people it has not seen (`MISLED`), and is now and then neutral while
+another expresses something (`SILENT`).
 
 The trunks stay as they are, so what they make of every face, clip and sentence (their states, of several augmented
 views) is computed once and stands in for them while the rest is trained.
@@ -22,20 +23,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fv2es.data.ferplus import one_hot
 from fv2es.emotions import MOSEI
 from fv2es.models.emotion_queries import EmotionQueries
 from fv2es.models.inputs import Batch
 from fv2es.models.tokenizer import SubwordTokenizer
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
-from fv2es.training.calibration import Scored, best_f1
+from fv2es.training.calibration import Scored, best_f1, pseudo_utterances
 from fv2es.training.loop import Recipe
 from fv2es.training.states import Look, parts_of
+from fv2es.training.voice import trained
 from fv2es.training.words import MASKED, f1
 
 RECIPE = Recipe(epochs=15, batch=64, lr=5e-4, weight_decay=0.05, warm=0.1, average=0.998)
 STEPS = 300  # an epoch
 TRUNKS = "v2em-compact"  # the model whose trained trunks are taken
 MISLED = {FACE: 0.15, VOICE: 0.35, WORDS: 0.35}
+SILENT = 0.3
 MOST_FACES, FEWEST_PIECES = 5, 2  # of an utterance
 VALIDATION = 1400  # pseudo-utterances of validation rows an epoch
 SUBSETS = tuple(s for size in (1, 2, 3) for s in itertools.combinations(MODALITIES, size))
@@ -63,13 +67,14 @@ class JointTask:
         trunks: Path,
         recipe: Recipe = RECIPE,
         train: bool = True,
+        plain: Path | None = None,
     ) -> None:
-        self.trunks = take_over(model, trunks)
+        self.trunks = take_over(model, trunks, plain is not None)
         self.steps = STEPS
         self.model = model
         look = Look(model, SubwordTokenizer(cache / model.inputs.tokenizer))
-        self.train = look.read(data, cache, "train", recipe.seed) if train else {}
-        self.valid = look.read(data, cache, "valid")
+        self.train = look.read(data, cache, "train", recipe.seed, plain) if train else {}
+        self.valid = look.read(data, cache, "valid", plain=plain)
         put(model, (Given(), Given(), Given()))
 
     def whole(self) -> EmotionQueries:
@@ -92,13 +97,17 @@ class JointTask:
         count = len(there)
         label = rng.integers(len(MOSEI) + 1, size=count)
         states: dict[str, list[np.ndarray]] = {}
+        quiet = (rng.random(there.shape) < SILENT) & there
+        speaker = np.where(there, rng.random(there.shape), -1).argmax(1)
+        quiet[np.arange(count), speaker] = False
         total, voters = np.zeros((count, len(MOSEI)), np.float32), np.zeros((count, 1), np.float32)
-        for name, column in zip(MODALITIES, there.T, strict=True):
+        for name, column, hushed in zip(MODALITIES, there.T, quiet.T, strict=True):
             corpus = self.train[name]
             misled = (rng.random(count) < MISLED[name]) & (there.sum(1) > 1)
             own = np.where(misled, rng.integers(len(MOSEI) + 1, size=count), label)
+            own = np.where(hushed, len(MOSEI), own)
             rows = corpus.draw(own, rng)
-            votes = column & ~misled
+            votes = column & ~misled & ~hushed
             total[votes] += corpus.targets[rows[votes]]
             voters[votes] += 1
             seen = [corpus.views[rng.integers(len(corpus.views))][row] for row in rows]
@@ -145,11 +154,14 @@ class JointTask:
                 parts.append(model.answer(heard, torch.arange(len(some)), present_of(subset, len(some))))
         return {subset: torch.cat(parts) for subset, parts in out.items()}
 
-    def pairs(self, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """(count, 3) validation items of like label, and (count,) the label; all labels equally often."""
-        rng = np.random.default_rng(seed)
-        label = rng.permutation(np.arange(count) % (len(MOSEI) + 1))
-        return np.stack([self.valid[name].draw(label, rng) for name in MODALITIES], axis=1), label
+    def pairs(self, count: int, seed: int, silent: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """(count, 3) validation items of like label, and (count,) the label; as `calibration.pseudo_utterances`."""
+        items = {
+            name: Scored(np.arange(len(one.label))[:, None].astype(float), one_hot(one.label), one.chance)
+            for name, one in self.valid.items()
+        }
+        rows, label = pseudo_utterances(items, count, seed, silent)
+        return rows[..., 0].astype(int), label
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Macro-F1 at each emotion's best threshold: of the three together, and of each alone on the same items."""
@@ -208,11 +220,14 @@ def put(model: EmotionQueries, trunks: Trunks) -> None:
         setattr(part, name, trunk)
 
 
-def take_over(model: EmotionQueries, runs: Path) -> Trunks:
-    """Give the model's trunks and text encoder the best weights of the runs in a folder; returns them."""
+def take_over(model: EmotionQueries, runs: Path, plain: bool = False) -> Trunks:
+    """Give the model's trunks and text encoder the best weights of the runs in a folder; returns them.
+
+    plain: of the voice those that learnt on with plain speech.
+    """
     trunks = trunks_of(model)
     places = (("faces", "trunk."), ("voice", "trunk."), ("words", "words.encoder."))
     for trunk, (stage, prefix) in zip(trunks, places, strict=True):
-        best = torch.load(runs / stage / "best.pt", weights_only=True)
+        best = trained(runs, plain) if stage == "voice" else torch.load(runs / stage / "best.pt", weights_only=True)
         trunk.load_state_dict({k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)})
     return trunks

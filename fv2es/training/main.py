@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from fv2es.training.configs import shipped
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from fv2es.models.multimodal import MultimodalModel
     from fv2es.training.loop import Recipe
 
@@ -41,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--run", type=Path, help="where states and logs are kept (default: runs/NAME)")
     options.add_argument("--out", type=Path, help="the finished checkpoint (default: checkpoints/NAME)")
     options.add_argument("--teacher", help="a folder with the words' teacher (default: as published on the Hub)")
+    options.add_argument("--plain", type=Path, help="a folder of plain speech for the voice (docs/training.md)")
     options.add_argument("--epochs", type=int, help="instead of the recipe's, for a quick try")
     options.add_argument(
         "--threads", type=int, help="of torch; for stages 1, as one process per core beats two threads"
@@ -97,7 +100,7 @@ def _run(stage: str, args: argparse.Namespace) -> None:
     if stage == "checkpoint":
         from fv2es.training.checkpoint import build
 
-        build(args.model, args.data, args.run, args.out)
+        build(args.model, args.data, args.run, args.out, args.plain)
     elif stage == "joint":
         _train_joint(args)
     elif args.model == JOINT:
@@ -146,24 +149,46 @@ def _train_joint(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.model} has no fusion that is trained on its own, as {JOINT} has.")
     recipe = replace(joint.RECIPE, epochs=args.epochs or joint.RECIPE.epochs)
     runs = args.run.parent
-    fit(joint.JointTask(model, args.data, runs / "cache", runs / joint.TRUNKS, recipe), recipe, args.run / "joint")
+    task = joint.JointTask(model, args.data, runs / "cache", runs / joint.TRUNKS, recipe, plain=args.plain)
+    fit(task, recipe, args.run / "joint")
 
 
 def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
-    """The teacher, then the network that learns from it; the teacher's own model needs the first alone."""
+    """The teacher, then the network that learns from it; the teacher's own model needs the first alone. Where there is
+    plain speech, both learn on with it."""
+    from fv2es.training import voice
+
+    patient = recipe if args.epochs else voice.RECIPE
+    teacher = None if args.model == voice.TEACHER else _learn_voice(voice.TEACHER, patient, args, "voice-teacher")
+    student = _learn_voice(args.model, recipe, args, "voice", teacher)
+    if args.plain:
+        gentle = replace(voice.PLAIN, epochs=args.epochs or voice.PLAIN.epochs)
+        if teacher is not None:
+            teacher = _learn_voice(voice.TEACHER, gentle, args, "plain-teacher", begun=teacher)
+        _learn_voice(args.model, gentle, args, "plain", teacher, begun=student)
+
+
+def _learn_voice(
+    name: str,
+    recipe: Recipe,
+    args: argparse.Namespace,
+    stage: str,
+    teacher: nn.Module | None = None,
+    begun: nn.Module | None = None,
+) -> nn.Module:
+    """A model's voice, trained; one that was `begun` without plain speech learns on with it."""
     from fv2es.training import voice
     from fv2es.training.loop import fit
 
-    def task(name: str) -> voice.VoiceTask:
-        return voice.VoiceTask(_fresh_model(name), args.data, args.run.parent / "cache", recipe)
-
-    student = task(args.model)
-    if args.model != voice.TEACHER:
-        teacher = task(voice.TEACHER)
-        patient = recipe if args.epochs else voice.RECIPE
-        teacher.model.load_state_dict(fit(teacher, patient, args.run / "voice-teacher"))
-        student.distil(teacher.model)
-    fit(student, recipe, args.run / "voice")
+    plain = None if begun is None else args.plain
+    task = voice.VoiceTask(_fresh_model(name), args.data, args.run.parent / "cache", recipe, plain)
+    if begun is not None:
+        task.model.load_state_dict(begun.state_dict())
+    if teacher is not None:
+        task.distil(teacher)
+    learnt = fit(task, recipe, args.run / stage)
+    task.model.load_state_dict(learnt if begun is None else voice.blend(begun.state_dict(), learnt))
+    return task.model
 
 
 def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:

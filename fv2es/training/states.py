@@ -78,11 +78,14 @@ class Look:
         self.tokenizer = tokenizer
 
     @torch.inference_mode()
-    def read(self, data: Path, cache: Path, split: str, seed: int | None = None) -> dict[str, Corpus]:
+    def read(
+        self, data: Path, cache: Path, split: str, seed: int | None = None, plain: Path | None = None
+    ) -> dict[str, Corpus]:
         """Each modality's part of "train" or "valid", in augmented views if there is a seed, else as it is."""
+        read_out = speech.read(plain, split) if plain else []
         return {
             FACE: self._faces(ferplus.read(data / "faces", split, cache), seed),
-            VOICE: self._voice(speech.read(data / "speech", split), seed),
+            VOICE: self._voice(speech.read(data / "speech", split) + read_out, seed),
             WORDS: self._words([one for part in _parts(split) for one in texts.read(data / "text", part)]),
         }
 
@@ -118,7 +121,9 @@ class Look:
         label = np.array([clip.label for clip in clips])
         views = tuple(States.join(states()) for _ in range(1 if seed is None else VIEWS[VOICE]))
         source, targets = np.array([clip.corpus for clip in clips]), np.eye(len(MOSEI) + 1, dtype=np.float32)
-        return Corpus(views, targets[label, :-1], label, source, np.ones(len(clips)))
+        # Plain speech is half of what is neutral.
+        kinds = np.where(source == "plain", len(MOSEI) + 1, label)
+        return Corpus(views, targets[label, :-1], label, source, 1 / np.bincount(kinds)[kinds])
 
     def _words(self, sentences: list[texts.Sentence]) -> Corpus:
         ids = [self.tokenizer.encode(one.text, self.inputs.max_tokens) for one in sentences]

@@ -3,11 +3,15 @@
 Convolutions learn more from so little speech than attention does (`TEACHER`), so they teach it: a network with
 attention sees what its teacher answers to the very crop it hears, mixed and augmented (Touvron et al. 2021; Beyer et
 al. 2022).
+
+Actors are all that these corpora have, and who learnt from them hears sadness and disgust in people who read out
+a list. So training may end with some epochs in which plain speech takes part: anybody's, in which nothing is expressed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,25 +30,38 @@ from fv2es.training.loop import Recipe
 
 # 150 validation clips would choose an epoch by luck; the last is fully annealed.
 RECIPE = Recipe(epochs=90, batch=16, lr=5e-4, weight_decay=0.05, warm=0.08, keep="last")
-EPOCHS = {"rfam-focal-compact": 45}  # a step of its voice takes twice as long as one of the nested transformer
+EPOCHS = {"rfam-focal-compact": 24}  # a step of its voice takes twice as long as one of the nested transformer
 CROP = 3  # pieces (1.2 s) of a clip that one step sees
 TEACHER = "fe2e-compact"  # the model whose voice network teaches the others'
 SOFT = 0.7  # of a taught network's targets is what the teacher says, the rest the labels
+PLAIN = replace(RECIPE, epochs=20, lr=2e-4, warm=0.2)  # with plain speech, after the rest
+STAGES = ("voice", "plain")  # folders of a run
+BLEND = 0.75  # of what plain speech changed in the weights is kept (Wortsman et al. 2022)
 GROWTH = 0.3  # the share of the epochs over which augmentation rises to its full strength
 
 
 class VoiceTask:
-    """See `training.loop.Task`."""
+    """See `training.loop.Task`. plain: a folder of plain speech that takes part; the model is then a trained one."""
 
-    def __init__(self, model: MultimodalModel, data: Path, cache: Path | None, recipe: Recipe = RECIPE) -> None:
+    def __init__(
+        self,
+        model: MultimodalModel,
+        data: Path,
+        cache: Path | None,
+        recipe: Recipe = RECIPE,
+        plain: Path | None = None,
+    ) -> None:
         self.model = model.voice
         self.settings = model.inputs.mel
-        self.train = speech.read(data / "speech", "train")
+        acted, read_out = speech.read(data / "speech", "train"), speech.read(plain, "train") if plain else []
         self.valid = speech.read(data / "speech", "valid")
-        labels = np.array([clip.label for clip in self.train])
-        weight = 1 / np.bincount(labels, minlength=len(CLASSES))[labels]
+        self.plain = speech.read(plain, "valid") if plain else []
+        self.train = acted + read_out
+        kinds = np.array([clip.label for clip in acted] + [len(CLASSES)] * len(read_out))
+        weight = 1 / np.bincount(kinds)[kinds]  # plain speech is as frequent as one label
         self.chance = weight / weight.sum()
-        self.steps = len(self.train) // recipe.batch
+        self.steps = len(acted) // recipe.batch
+        self.growth = 0.0 if plain else GROWTH
         self.teacher: nn.Module | None = None
 
     def distil(self, teacher: nn.Module) -> None:
@@ -52,7 +69,7 @@ class VoiceTask:
         self.teacher = teacher.eval().requires_grad_(False)
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        strength = min(1.0, (epoch + 1) / (GROWTH * recipe.epochs))
+        strength = min(1.0, (epoch + 1) / max(1.0, self.growth * recipe.epochs))
         for rows in rng.choice(len(self.train), (self.steps, recipe.batch), p=self.chance):
             crops = np.stack([self._crop(self.train[row].mel, strength, rng) for row in rows])
             targets = np.eye(len(CLASSES), dtype=np.float32)[[self.train[row].label for row in rows]]
@@ -89,12 +106,35 @@ class VoiceTask:
         return torch.cat(rows)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Macro recall over seven by argmax: all validation speakers, RAVDESS's alone; the score is their mean."""
-        labels = np.array([clip.label for clip in self.valid])
-        guess = with_neutral(self.logits(model, self.valid)).argmax(1).numpy()
+        """Macro recall over seven by argmax: all validation speakers, RAVDESS's alone; the score is their mean. Of
+        plain speech, the share that is heard as such."""
+        labels, guess = self._answers(model, self.valid)
         acted = np.array([clip.corpus == "ravdess" for clip in self.valid])
         figures = {"all": macro_recall(guess, labels), "ravdess": macro_recall(guess[acted], labels[acted])}
-        return {"score": sum(figures.values()) / 2, **figures}
+        score = sum(figures.values()) / 2
+        if self.plain:
+            labels, guess = self._answers(model, self.plain)
+            figures["plain"] = float((guess == labels).mean())
+        return {"score": score, **figures}
+
+    def _answers(self, model: nn.Module, clips: list[speech.Clip]) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) labels and (N,) answers, as indices in `CLASSES`."""
+        guess = with_neutral(self.logits(model, clips)).argmax(1).numpy()
+        return np.array([clip.label for clip in clips]), guess
+
+
+def blend(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights between those of before plain speech took part and those of after: what actors taught is not lost."""
+    return {
+        name: torch.lerp(value, after[name], BLEND) if value.is_floating_point() else value
+        for name, value in before.items()
+    }
+
+
+def trained(run: Path, plain: bool) -> dict[str, Tensor]:
+    """The weights that the stage left in the folder of a run. plain: those that learnt on with plain speech."""
+    before, *after = (torch.load(run / one / "best.pt", weights_only=True) for one in STAGES[: 1 + plain])
+    return blend(before, after[0]) if after else before
 
 
 def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:

@@ -75,12 +75,21 @@ class WeightedFusion(nn.Module):
         return torch.einsum("bm,bme->be", self.weights_in_force(present).to(logits.dtype), logits)
 
 
-class LinearPool(WeightedFusion):
-    """The weighted mean of the probabilities (linear opinion pool, Stone 1961) of the modalities that are present.
+class PowerPool(WeightedFusion):
+    """The weighted power mean of the probabilities of the modalities that are present.
 
     For modalities that never learnt together. In a mean of logits one of them outvotes the others when it is very sure,
-    and on inputs unlike those it learnt on it is sure and wrong; here its vote is bounded by its weight.
+    and on inputs unlike those it learnt on it is sure and wrong; here its vote is bounded by its weight. With power 1
+    this is the linear opinion pool (Stone 1961), in which one that is sure sinks below any threshold where the others
+    are silent; the greater the power, the more is heard of the one (in the limit, the maximum). What all agree on stays
+    as it is with any power, so that a threshold means the same for any subset.
     """
+
+    power: Tensor
+
+    def __init__(self, modalities: int) -> None:
+        super().__init__(modalities)
+        self.register_buffer("power", torch.ones(()))
 
     def weights_in_force(self, present: Tensor) -> Tensor:
         """(B, modalities) bool → (B, modalities): the shares of those that are present, which sum to 1."""
@@ -90,8 +99,18 @@ class LinearPool(WeightedFusion):
     def forward(self, logits: Tensor, present: Tensor) -> Tensor:
         """(B, modalities, E) logits, (B, modalities) bool → (B, E) logits of the means; 0 where none is present."""
         somebody = present.any(1, keepdim=True)
-        share = self.weight.clamp_min(_LEAST).log().masked_fill(~present & somebody, float("-inf"))[..., None]
-        # The sum of the weights cancels out; log-sum-exp stays exact where a probability rounds to 0 or 1.
-        yes = (share + F.logsigmoid(logits)).logsumexp(1)
-        no = (share + F.logsigmoid(-logits)).logsumexp(1)
+        share = self.weight.clamp_min(_LEAST).log().masked_fill(~present & somebody, float("-inf")).log_softmax(1)
+        log_p = F.logsigmoid(logits)
+        pooled = (share[..., None] + self.power * log_p).logsumexp(1)  # log Σ w p^r; the mean is its r-th root
+        yes = pooled / self.power
+        # 1 − p^r by way of 1 − p, so that nothing is lost where p rounds to 1.
+        rest = (share[..., None] + F.logsigmoid(-logits) + _log_quotient(log_p, self.power)).logsumexp(1)
+        no = rest + _log_quotient(pooled, 1 / self.power)
         return torch.where(somebody, yes - no, 0.0)
+
+
+def _log_quotient(log_p: Tensor, power: Tensor) -> Tensor:
+    """log((1 − p^power) / (1 − p)), in the limit log(power) where p rounds to 1."""
+    one = log_p > -torch.finfo(log_p.dtype).tiny
+    safe = log_p.masked_fill(one, -1.0)
+    return torch.where(one, power.log(), (torch.expm1(power * safe) / torch.expm1(safe)).log())
