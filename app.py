@@ -18,4 +18,4 @@ limits = Limits.from_environment()
 demo = build_demo(limits=limits).queue(max_size=int(limits.max_waiting))
 
 if __name__ == "__main__":
-    demo.launch(max_file_size=int(limits.max_bytes), **launch_options())
+    demo.launch(max_file_size=int(limits.max_bytes), **launch_options(demo))

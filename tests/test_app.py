@@ -1,6 +1,7 @@
 """What the page does, with readings that no model made: streaming, Stop, Clear, sentences, the endpoint."""
 
 import json
+import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +16,12 @@ from fv2es.media import MediaError
 from fv2es.modalities.speech import SpeechError
 from fv2es.results import analysis_json, reading_json, summarise
 from fv2es.ui import build_demo, launch_options
-from fv2es.ui.handlers import NO_CLIP, Handlers
+from fv2es.ui.handlers import DRAWN, NO_CLIP, TABS, Handlers
 from fv2es.ui.models import Models, Offer
 from fv2es.ui.page import forgets
 from fv2es.ui.session import Session
-from fv2es.views import VIEWS
-from fv2es.views.notices import EMPTY
+from fv2es.ui.words import duration, head, language_of
+from fv2es.views.notices import empty
 
 OPTIONS = ("auto", None, None, "largest", None)
 
@@ -95,6 +96,15 @@ def page_after(updates) -> dict:
     return page
 
 
+def rows(page: dict) -> int:
+    return page["utterances"].count('role="option"')
+
+
+def told(session: Session, **message) -> str:
+    """What the browser says of its run."""
+    return json.dumps({"run": session.run.name, **message})
+
+
 def test_it_answers_at_once_and_shows_the_first_utterance_before_the_second_is_read():
     analyse = MadeUp(3)
     _, _, begun, updates = start(analyse)
@@ -103,16 +113,19 @@ def test_it_answers_at_once_and_shows_the_first_utterance_before_the_second_is_r
     assert "Reading the clip…" in next(updates)["status"]
     assert analyse.asked == []
     first = next(updates)
-    assert "Utterance 1 " in first["emotions"]
+    assert "Utterance 1 " in first["feed"]
+    assert "What face" not in first["feed"]
     assert "Average so far" in first["summary"]
-    assert first["results"]["visible"] if isinstance(first["results"], dict) else first["results"].visible
+    assert rows(first) == 1
+    assert "fv-lane" in first["timeline"]
+    assert "Back to the model" in first["thresholds"]
+    assert first["results"].visible
     assert analyse.given == 1
     page = page_after(updates)
-    assert "Utterance 3 " in page["emotions"]
+    assert "Utterance 3 " in page["feed"]
     assert "On average over 3 utterances" in page["summary"]
     assert "so far" not in page["summary"]
-    assert [index for _, index in page["choice"].choices] == [0, 1, 2]
-    assert page["choice"].value == 2
+    assert rows(page) == 3
     assert "Done: 3 utterances" in page["status"]
     assert page["submit"].interactive
     assert not page["stop"].interactive
@@ -143,17 +156,17 @@ def test_without_a_clip_nothing_is_begun():
 def test_stop_keeps_what_is_there():
     analyse = MadeUp(3)
     handlers, session, _, updates = start(analyse)
-    next(update for update in updates if "emotions" in update)
+    next(update for update in updates if "feed" in update)
     page = handlers.stop(session)
     assert page["status"].count("Stopped after one utterance.") == 1
     assert "On average over one utterance" in page["summary"]
-    assert not {"emotions", "inputs", "choice", "results"} & page.keys(), "what is shown stays"
+    assert not {"feed", "utterances", "thresholds", "results"} & page.keys(), "what is shown stays"
     assert page["submit"].interactive
     rest = list(updates)
     assert analyse.given == 1
     assert analyse.closed == 1
     assert not any("status" in update for update in rest)
-    assert "Utterance 1 " in handlers.choose(session, 0)["emotions"]
+    assert "Utterance 1 " in handlers.heed(session, told(session, missing=0))["feed"]
 
 
 def test_stop_while_waiting_means_that_nothing_is_read():
@@ -167,29 +180,29 @@ def test_stop_while_waiting_means_that_nothing_is_read():
 def test_clear_empties_and_ends():
     analyse = MadeUp(3)
     handlers, session, _, updates = start(analyse)
-    next(update for update in updates if "emotions" in update)
+    next(update for update in updates if "feed" in update)
     page = handlers.clear(session)
-    assert page["status"] == EMPTY
-    assert page["summary"] == page["notices"] == "" == "".join(page[name] for name in VIEWS)
-    assert page["choice"].choices == []
+    assert page["status"] == empty()
+    assert page["notices"] == "" == "".join(page[name] for name in (*DRAWN, *TABS))
     assert not page["results"].visible
-    assert [update for update in updates if "inputs" not in update] == []
+    assert not page["tabs"].visible
+    assert [update for update in updates if "status" in update] == []
     assert analyse.given == 1
     assert analyse.closed == 1
-    assert handlers.choose(session, 0) == {}
+    assert handlers.heed(session, json.dumps({"run": "gone", "missing": 0})) == {}
 
 
 def test_a_closed_tab_ends_the_work():
     analyse = MadeUp(3)
     *_, updates = start(analyse)
-    next(update for update in updates if "emotions" in update)
+    next(update for update in updates if "feed" in update)
     updates.close()
     assert analyse.closed == 1
 
 
 def test_a_new_clip_ends_the_old_one():
     handlers, session, _, updates = start(MadeUp(3))
-    next(update for update in updates if "emotions" in update)
+    next(update for update in updates if "feed" in update)
     old = session.run
     handlers.begin(session, "other.mp4", *OPTIONS)
     assert old.cancel.is_set()
@@ -208,7 +221,7 @@ def test_an_error_in_the_middle_keeps_what_was_read():
     page = page_after(start(MadeUp(2, error=MediaError("The rest is damaged.")))[3])
     assert "The rest is damaged." in page["notices"]
     assert "On average over 2 utterances" in page["summary"]
-    assert "Utterance 2 " in page["emotions"]
+    assert "Utterance 2 " in page["feed"]
 
 
 def test_unknown_errors_are_logged_and_not_shown(caplog):
@@ -229,32 +242,98 @@ def test_no_speech_and_no_face_are_results():
 
 def test_a_chosen_utterance_stays_while_others_arrive():
     handlers, session, _, updates = start(MadeUp(3))
-    next(update for update in updates if "inputs" in update)
-    page = handlers.choose(session, 0)
-    assert "Utterance 1 " in page["emotions"]
-    assert "I got the job!" in page["inputs"]
-    rest = page_after(updates)
-    assert not {"emotions", "inputs", "attention"} & rest.keys()
-    assert rest["choice"].value == 0
-    assert len(rest["choice"].choices) == 3
-    assert "Utterance 3 " in handlers.choose(session, 2)["emotions"]
+    next(update for update in updates if "feed" in update)
+    handlers.open(session, "attention")
+    page = handlers.heed(session, told(session, chosen=0, missing=0))
+    assert "Utterance 1 " in page["feed"]
+    assert "I got the job!" in page["feed"]
+    assert "Level 1" in page["attention"]
+    assert "attention" not in page_after(list(updates)[:-1]), "it is that of the chosen one"
+    assert session.run.shown.index == 0
+    assert "Utterance 3 " in handlers.heed(session, told(session, chosen=2, missing=2))["feed"]
+    assert "feed" not in handlers.heed(session, told(session, chosen=1, missing=None)), "the browser has that card"
 
 
-@pytest.mark.parametrize("index", [None, -1, 3])
-def test_choosing_what_is_not_there_changes_nothing(index):
+@pytest.mark.parametrize(
+    "message",
+    ["", "nonsense", "[]", "{}", '{"run": "another", "missing": 0}', '{"run": null, "missing": 0}'],
+)
+def test_what_is_no_message_of_this_run_changes_nothing(message):
     handlers, session, _, updates = start(MadeUp(3))
     page_after(updates)
-    assert handlers.choose(session, index) == {}
+    assert handlers.heed(session, message) == {}
+    assert handlers.heed(Session(), message) == {}
 
 
-def test_folded_panels_are_drawn_when_they_are_opened():
+@pytest.mark.parametrize("index", [-1, 3, "0", 0.5, [], {}])
+def test_an_utterance_that_is_not_there_is_not_chosen(index):
+    handlers, session, _, updates = start(MadeUp(3))
+    page_after(updates)
+    assert "feed" not in handlers.heed(session, told(session, chosen=index, missing=index))
+    assert session.run.chosen is None
+
+
+def test_moved_thresholds_hold_for_what_is_drawn_and_written_from_then_on():
+    handlers, session, _, updates = start(MadeUp(2))
+    next(update for update in updates if "feed" in update)
+    low = dict.fromkeys(MOSEI, 0.5) | {"fear": 0.0625}
+    page = handlers.heed(session, told(session, chosen=None, missing=0, thresholds=low))
+    assert active(page["feed"]) == {"fear", "happy"}
+    assert session.run.shown.active == ("fear", "happy")
+    page = page_after(updates)
+    assert active(page["feed"]) == {"fear", "happy"}
+    assert active(page["summary"]) == {"fear", "happy"}
+    assert session.run.summary.active == ("fear", "happy")
+    assert session.run.result.document()["moved_thresholds"]["fear"] == 0.0625
+    handlers.heed(session, told(session, thresholds=dict(zip(MOSEI, THRESHOLDS.tolist(), strict=True))))
+    assert session.run.moved is None, "the checkpoint's own are not moved"
+
+
+@pytest.mark.parametrize(
+    "thresholds", [None, [], {"happy": 0.5}, dict.fromkeys(MOSEI, 1.5), dict.fromkeys(MOSEI, "0.5"), {"x": {}}]
+)
+def test_thresholds_that_are_none_are_not_taken(thresholds):
     handlers, session, _, updates = start(MadeUp(1))
-    assert page_after(updates)["attention"] == ""
+    page_after(updates)
+    handlers.heed(session, told(session, thresholds=thresholds))
+    assert session.run.moved is None
+
+
+def active(markup: str) -> set[str]:
+    """The emotions whose bar stands over its threshold."""
+    return set(re.findall(r'class="fv-bar fv-on" data-emotion="(\w+)"', markup))
+
+
+def test_a_tab_is_drawn_when_it_is_opened_and_when_the_clip_is_read():
+    handlers, session, _, updates = start(MadeUp(2))
+    *streamed, last = updates
+    assert not any("attention" in update for update in streamed), "nobody has opened it yet"
+    assert "Level 1" in last["attention"]
     assert "Level 1" in handlers.open(session, name="attention")["attention"]
-    assert "Level 1" in handlers.choose(session, 0)["attention"]
-    handlers.fold(session, name="attention")
-    assert handlers.choose(session, 0)["attention"] == ""
     assert Handlers(MadeUp()).open(Session(), name="attention") == {}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-GB,en;q=0.9,zh;q=0.8", "en"),
+        ("de-DE,de;q=0.9", "en"),
+        ("de, zh-TW;q=0.5, en;q=0.2", "zh"),
+        ("en;q=nonsense, zh", "zh"),
+        ("*", "en"),
+    ],
+)
+def test_the_language_is_that_of_the_browser(accepted, language):
+    session = Session()
+    Handlers(MadeUp()).greet(session, accepted)
+    assert session.language == language_of(accepted) == language
+
+
+def test_the_time_of_deletion_is_on_the_page():
+    assert "deleted an hour after" in head(3600)
+    assert [duration(one) for one in (60, 5400, 7200)] == ["a minute", "90 minutes", "2 hours"]
 
 
 def test_the_page_says_which_model_made_it_and_not_which_is_chosen():
@@ -270,9 +349,7 @@ def test_a_model_without_nested_attention_says_so():
     page_after(updates)
     said = "Other compact has no nested attention in its voice network"
     assert said in handlers.open(session, name="attention")["attention"]
-    page = handlers.choose(session, 0)
-    assert said in page["attention"]
-    assert "Utterance 1 " in page["emotions"]
+    assert said in handlers.heed(session, told(session, chosen=0))["attention"]
 
 
 def test_a_chosen_model_is_described():
@@ -301,7 +378,8 @@ def test_the_choice_is_hidden_where_there_is_none(tmp_path):
     assert choice.visible
     assert choice.choices == [("Made up", "made-up"), ("Other compact", "other-compact")]
     assert choice.value == "made-up"
-    assert any("are <b>Made up</b> and <b>Other compact</b>" in str(one.value) for one in components(demo, gr.HTML))
+    table = demo.words.i18n.translations_dict["en"]
+    assert any("are <b>Made up</b> and <b>Other compact</b>" in one for one in table.values())
 
 
 def test_visitors_share_nothing():
@@ -310,7 +388,7 @@ def test_visitors_share_nothing():
     for session, clip in ((one, "one.mp4"), (other, "other.mp4")):
         handlers.begin(session, clip, *OPTIONS)
     first, second = handlers.read(one), handlers.read(other)
-    next(update for update in first if "emotions" in update)
+    next(update for update in first if "feed" in update)
     handlers.stop(one)
     assert "Done: 2 utterances" in page_after(second)["status"]
     assert len(one.run.readings) == 1
@@ -343,7 +421,7 @@ def served(tmp_path_factory):
 
     analyse = MadeUp(2, notes=["A note."])
     demo = build_demo(analyse, examples=tmp_path_factory.mktemp("none"), models=two_models())
-    demo.queue(max_size=5).launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    demo.queue(max_size=5).launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
     client = Client(demo.local_url, verbose=False)
     yield analyse, client
     client.close()

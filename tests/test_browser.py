@@ -67,7 +67,7 @@ def paced(tmp_path_factory):
     """The page with a stub, and its address."""
     pace = Paced()
     demo = build_demo(pace, examples=tmp_path_factory.mktemp("none"), models=two_models())
-    demo.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    demo.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
     yield pace, demo.local_url
     demo.close()
 
@@ -105,7 +105,12 @@ def upload(page, path: Path) -> None:
 
 def heading(page, number: int):
     """That of the chart on the page, if it shows this utterance."""
-    return page.locator("#emotions").get_by_role("heading", name=f"Utterance {number}")
+    return page.locator("#stage").get_by_role("heading", name=f"Utterance {number}")
+
+
+def summary(page, text: str) -> None:
+    """Waits until the clip's sentence has this in it."""
+    page.locator("#summary .fv-some").get_by_text(text).wait_for()
 
 
 def overflow(page) -> int:
@@ -129,28 +134,22 @@ def test_a_clip_from_upload_to_clear(visit, paced, clip, width):
     heading(page, 1).wait_for()
     page.locator("#summary").get_by_text("Average so far").wait_for()
     assert pace.given == 1, "the first chart is there before the second utterance is read"
-    assert page.locator("#emotions .fv-on").count() == 2
+    assert page.locator("#stage .fv-bar.fv-on").count() == 2
 
     pace.gate.release(2)
     page.get_by_text("Done: 3 utterances").wait_for()
-    page.locator("#summary").get_by_text("On average over 3 utterances").wait_for()
+    summary(page, "On average over 3 utterances")
     page.get_by_text("No face was found").wait_for()
-    assert page.locator("#inputs img").count() == 5
-    assert page.locator("#inputs svg").is_visible()
+    assert page.locator("#stage img").count() == 5
+    assert page.locator("#stage svg").is_visible()
 
-    page.locator("#utterances input").nth(1).press("Space")
-    heading(page, 2).wait_for()
-    page.locator("#utterances label").first.click()
-    heading(page, 1).wait_for()
-    page.locator("#attention-fold > button").click()
-    expect(page.locator("#attention svg")).to_have_count(4)
-    page.locator("#attention").get_by_text("Warm = attended").wait_for()
+    page.locator("#attention").get_by_text("Warm = attended").first.wait_for()
     assert overflow(page) <= 0
 
     page.locator("#clear").click()
     page.get_by_text("Choose a clip, record yourself").wait_for()
     expect(page.locator("#clip video")).to_have_count(0)
-    expect(page.locator("#emotions")).to_be_hidden()
+    expect(page.locator("#stage")).to_be_hidden()
     expect(page.locator("#summary")).to_be_hidden()
 
 
@@ -168,7 +167,7 @@ def test_stop_keeps_what_is_there_and_frees_the_worker(visit, paced, clip):
     assert pace.closed.wait(WAIT / 1000)
     assert pace.given == 1
     assert heading(page, 1).is_visible()
-    page.locator("#summary").get_by_text("On average over one utterance").wait_for()
+    summary(page, "On average over one utterance")
     expect(page.locator("#stop")).to_be_disabled()
 
     page.locator("#submit").click()  # and it can be used again
@@ -216,7 +215,6 @@ def test_a_model_is_chosen_by_keyboard_and_named_by_what_it_made(visit, paced, c
     pace.gate.release(3)
     page.get_by_text("Done: 3 utterances").wait_for()
     expect(page.locator("#made-by")).to_contain_text("Read by Other compact, version 1")
-    page.locator("#attention-fold > button").click()
     page.get_by_text("Other compact has no nested attention").wait_for()
 
     choice.get_by_role("radio", name="Made up").check()
@@ -226,7 +224,7 @@ def test_a_model_is_chosen_by_keyboard_and_named_by_what_it_made(visit, paced, c
     pace.gate.release(3)
     page.get_by_text("Done: 3 utterances").wait_for()
     expect(page.locator("#made-by")).to_contain_text("Read by Made up")
-    expect(page.locator("#attention svg")).to_have_count(4)
+    page.locator("#attention").get_by_text("Level 3").first.wait_for()
     page.locator("#clear").click()
     expect(page.locator("#made-by")).to_be_hidden()
     expect(choice.get_by_role("radio", name="Made up")).to_be_checked()
@@ -238,15 +236,15 @@ def test_an_example_with_the_shipped_model(visit, examples):
     if not CHECKPOINT.is_file() or not examples:
         pytest.skip("there is no shipped checkpoint or no example")
     demo = build_demo()
-    demo.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    demo.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
     try:
         page = visit(demo.local_url)
         page.get_by_role("button", name=examples[0].stem.replace("_", " ").capitalize()).click()
         page.locator("#clip video").wait_for()
         page.locator("#submit").click()
-        page.locator("#emotions .fv-bar").first.wait_for()
+        page.locator("#stage .fv-bar").first.wait_for()
         page.get_by_text("Done: ").wait_for(timeout=4 * WAIT)
-        page.locator("#inputs").get_by_text("from the subtitles").wait_for()
-        assert page.locator("#inputs img").count() >= 1
+        page.locator("#stage").get_by_text("from the subtitles").wait_for()
+        assert page.locator("#stage img").count() >= 1
     finally:
         demo.close()

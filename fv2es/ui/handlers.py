@@ -6,6 +6,7 @@ the parts that change to their new values; `page` wires the names to components.
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from fv2es.hub import CheckpointError
 from fv2es.media import MediaError
@@ -24,20 +26,22 @@ from fv2es.results import Fold, analysis_json, reading_json
 from fv2es.schema import Reading
 from fv2es.ui.models import Offer
 from fv2es.ui.session import Request, Run, Session
-from fv2es.ui.words import about_model, made_by, no_attention
-from fv2es.views import VIEWS, summary_chart
-from fv2es.views.bars import seconds
-from fv2es.views.notices import EMPTY, notices, status
+from fv2es.ui.words import about_model, language_of, made_by, no_attention, speaker
+from fv2es.views import VIEWS, attention_card, summary_chart
+from fv2es.views.bars import counted, seconds
+from fv2es.views.notices import empty, notices, status
+from fv2es.views.timeline import threshold_sliders, timeline, utterance_list
+from fv2es.views.words import Say
 
 Update = dict[str, Any]
 Analyse = Callable[..., Analysis]
 
 SENTENCES = (MediaError, SpeechError, CheckpointError)  # errors whose message is meant for the visitor
 NO_CLIP = "Choose a clip first: upload one, record yourself, or take an example."
-WAITING = "Waiting for a free place…"
-READING = "Reading the clip…"
 FULL = "Too many visitors are waiting just now. Please try again in a minute."
 FAILED = "This clip could not be read to its end."
+DRAWN = ("timeline", "utterances", "thresholds", "feed", "summary", "made-by")  # parts that a run draws
+TABS = ("attention",)
 
 logger = logging.getLogger(__name__)
 
@@ -53,24 +57,29 @@ class Handlers:
         self._analyse = analyse
         self._offers = {one.name: one for one in offers}
 
+    def greet(self, session: Session, accepted: str) -> Update:
+        """A visitor has come. accepted: the languages that the browser asks for."""
+        session.language = language_of(accepted)
+        return {"session": session}
+
     def describe(self, name: str | None) -> Update:
         """What the model that is chosen is."""
         return {"about-model": about_model(self._offers[name])} if name in self._offers else {}
 
     def begin(self, session: Session, clip: str | None, *options: Any) -> Update:
         """Before the queue, at once: note what is asked for. options: speech, subtitles, text, speaker, model."""
-        page = self.clear(session)
+        page, say = self.clear(session), speaker(session.language)
         if not clip:
-            return page | {"notices": notices((), NO_CLIP)}
+            return page | {"notices": notices((), say(NO_CLIP))}
         session.start(Request(clip, *options))
-        return page | {"status": status(WAITING, busy=True), **_buttons(busy=True)}
+        return page | {"status": status(say("Waiting for a free place…"), busy=True), **_buttons(busy=True)}
 
     def read(self, session: Session) -> Iterator[Update]:
         """Read the clip that `begin` has noted: an update at once, then as each utterance is known."""
-        run = session.run
+        run, say = session.run, speaker(session.language)
         if run is None or run.cancel.is_set():
             return
-        yield {"status": status(READING, busy=True)}
+        yield {"status": status(say("Reading the clip…"), busy=True)}
         began, problem = time.monotonic(), None
         try:
             with closing(self._analyse(run.request.clip, cancel=run.cancel, **run.request.options)) as analysis:
@@ -78,31 +87,35 @@ class Handlers:
                 for reading in analysis:
                     if session.run is not run:  # cleared meanwhile
                         return
-                    run.add(reading)
-                    yield from _news(session, run, reading, analysis)
-                run.notes = analysis.notes
+                    run.readings.append(reading)
+                    run.duration = analysis.duration
+                    yield from _news(session, run, analysis.expected, say)
+                run.notes, run.duration = analysis.notes, analysis.duration
                 if run.cancel.is_set():
                     return  # `stop` has said so
         except SENTENCES as error:
             problem = str(error)
         except Exception:
-            problem = _unexpected()
+            problem = _unexpected(say)
         if session.run is run:
-            yield _ended(run, _done(run, time.monotonic() - began) if problem is None else FAILED, problem)
+            spent = time.monotonic() - began
+            yield _ended(session, run, _done(run, spent, say) if problem is None else say(FAILED), say, problem)
 
     def stop(self, session: Session) -> Update:
         """End the work and keep what is there."""
         session.end()
-        run = session.run
+        run, say = session.run, speaker(session.language)
         if run is None:
             return _buttons(busy=False)
         kept = len(run.readings)
-        what = "before anything was read" if not kept else f"after {_count(kept)}"
-        return _ended(run, f"Stopped {what}.")
+        if not kept:
+            return _ended(session, run, say("Stopped before anything was read. Submit begins again."), say)
+        return _ended(session, run, say("Stopped after {count}.").format(count=counted(kept, say)), say)
 
-    def full(self) -> Update:
+    def full(self, session: Session) -> Update:
         """The queue has no place left."""
-        return {"status": "", "notices": notices((), FULL), **_buttons(busy=False)}
+        say = speaker(session.language)
+        return {"status": "", "notices": notices((), say(FULL)), **_buttons(busy=False)}
 
     def clear(self, session: Session) -> Update:
         """End the work and empty the page; the options stay."""
@@ -110,33 +123,34 @@ class Handlers:
         session.run = None
         return {
             "session": session,
-            "status": EMPTY,
+            "status": empty(speaker(session.language)),
             "notices": "",
-            "summary": "",
-            "made-by": "",
-            "choice": gr.Radio(choices=[], value=None),
             "results": gr.Column(visible=False),
-            **dict.fromkeys(VIEWS, ""),
+            "tabs": gr.Column(visible=False),
+            **dict.fromkeys(DRAWN, ""),
+            **dict.fromkeys(TABS, ""),
             **_buttons(busy=False),
         }
 
-    def choose(self, session: Session, index: int | None) -> Update:
-        """Show the panels of one utterance; nothing is computed anew but the drawings."""
-        run = session.run
-        if run is None or index is None or not 0 <= index < len(run.readings):
+    def heed(self, session: Session, message: str) -> Update:
+        """What a visitor did in the browser: `chosen` an utterance, moved `thresholds`; of `missing` it has no card.
+
+        The browser has shown it already; this is for files, for tabs and for what is drawn later.
+        """
+        run, told = session.run, _told(message)
+        if run is None or not run.readings or told.get("run") != run.name:
             return {}
-        run.chosen = index
-        return _panels(session, run, run.readings[index])
+        run.chosen = _index(told.get("chosen"), run)
+        run.moved = _thresholds(told.get("thresholds"), run)
+        missing = _index(told.get("missing"), run)
+        say = speaker(session.language)
+        card = {} if missing is None else {"feed": _card(run, run.seen(run.readings[missing]), say)}
+        return card | _tab(session, run)
 
     def open(self, session: Session, name: str) -> Update:
-        """A folded panel is opened, and drawn only now."""
-        session.opened.add(name)
-        run = session.run
-        return {name: _draw(name, run, run.shown)} if run and run.shown else {}
-
-    def fold(self, session: Session, name: str) -> None:
-        """A panel is folded again, and no longer drawn."""
-        session.opened.discard(name)
+        """A tab is opened, and drawn only now."""
+        session.tab = name
+        return _tab(session, session.run) if session.run else {}
 
     def analyze(self, clip: str | None, *options: Any) -> Iterator[dict[str, Any]]:
         """The endpoint: the document of `docs/json.md`, first of what is known, at last the whole."""
@@ -157,69 +171,91 @@ class Handlers:
             raise gr.Error(_unexpected(), print_exception=False) from error
 
 
-def _news(session: Session, run: Run, reading: Reading, analysis: Analysis) -> Iterator[Update]:
+def _news(session: Session, run: Run, expected: float | None, say: Say) -> Iterator[Update]:
     """First the chart, which costs nothing, then what has to be drawn."""
-    share = min(reading.span.end / analysis.expected, 1.0) if analysis.expected else None
-    shown = run.shown
+    reading = run.seen(run.readings[-1])
+    share = min(reading.span.end / expected, 1.0) if expected else None
+    progress = say("Utterance {n}").format(n=reading.index + 1)
     update = {
-        "status": status(f"Utterance {reading.index + 1} · {seconds(reading.span)}", share, busy=True),
-        "choice": gr.Radio(choices=_choices(run), value=shown.index if shown else None),
+        "status": status(f"{progress} · {seconds(reading.span)}", share, busy=True),
         "results": gr.Column(visible=True),
-        "summary": summary_chart(run.summary, complete=False) if run.summary else "",
-        "made-by": made_by(run.reader.checkpoint) if run.reader else "",
+        "tabs": gr.Column(visible=True),
+        "timeline": timeline(run.all_shown, expected or 0.0, say),
+        "utterances": utterance_list(run.all_shown, run.name, say),
+        "feed": _card(run, reading, say, ("emotions",)),
+        "summary": summary_chart(run.summary, complete=False, say=say) if run.summary else "",
     }
-    if shown is not reading:
-        yield update
-        return
-    panels = _panels(session, run, reading)
-    yield update | {"emotions": panels.pop("emotions")}
-    yield panels
+    if len(run.readings) == 1 and run.reader:
+        update["made-by"] = made_by(run.reader.checkpoint, say)
+        update["thresholds"] = threshold_sliders(
+            reading.emotions, reading.thresholds, run.readings[0].thresholds, run.name, say
+        )
+    yield update
+    yield {"feed": _card(run, reading, say)} | (_tab(session, run) if run.chosen is None else {})
 
 
-def _panels(session: Session, run: Run, reading: Reading) -> Update:
-    """Every panel that can be seen; a folded one is emptied, so that it never shows another utterance."""
-    return {
-        name: "" if view.folded and name not in session.opened else _draw(name, run, reading)
-        for name, view in VIEWS.items()
-    }
+def _card(run: Run, reading: Reading, say: Say, views: Sequence[str] = tuple(VIEWS)) -> str:
+    """Of one utterance; `page.js` keeps it and shows it when it is chosen."""
+    content = "".join(VIEWS[name](reading, say) for name in views)
+    return f'<article data-run="{run.name}" data-card="{reading.index}">{content}</article>'
 
 
-def _draw(name: str, run: Run, reading: Reading) -> str:
-    """One panel, or why there is nothing in it."""
-    if name == "attention" and run.reader and not run.reader.attends:
-        return no_attention(run.reader.checkpoint)
-    return VIEWS[name].draw(reading)
+def _tab(session: Session, run: Run) -> Update:
+    """The tab that stands open, drawn; others are emptied, so that they never show another utterance."""
+    reading, say = run.shown, speaker(session.language)
+    if session.tab not in TABS or reading is None:
+        return {}
+    if run.reader and not run.reader.attends:
+        return {"attention": no_attention(run.reader.checkpoint, say)}
+    return {"attention": attention_card(reading)}
 
 
-def _ended(run: Run, sentence: str, problem: str | None = None) -> Update:
+def _ended(session: Session, run: Run, sentence: str, say: Say, problem: str | None = None) -> Update:
     """The last update of a run, however it ended."""
+    session.tab = session.tab or TABS[0]
     return {
         "status": status(sentence),
-        "notices": notices(run.notes, problem),
-        "summary": summary_chart(run.summary) if run.summary else "",
+        "notices": notices([say(one) for one in run.notes], say(problem) if problem else None),
+        "timeline": timeline(run.all_shown, run.duration, say),
+        "summary": summary_chart(run.summary, say=say) if run.summary else "",
+        **_tab(session, run),
         **_buttons(busy=False),
     }
 
 
-def _done(run: Run, spent: float) -> str:
+def _done(run: Run, spent: float, say: Say) -> str:
     if not run.readings:
-        return "The clip was read; there is no utterance in it."
-    return f"Done: {_count(len(run.readings))}, read in {spent:.1f} s."
-
-
-def _count(utterances: int) -> str:
-    return "one utterance" if utterances == 1 else f"{utterances} utterances"
-
-
-def _choices(run: Run) -> list[tuple[str, int]]:
-    return [
-        (f"{one.index + 1} · {seconds(one.span)} · {', '.join(one.active) or 'neutral'}", one.index)
-        for one in run.readings
-    ]
+        return say("The clip was read; there is no utterance in it.")
+    return say("Done: {count}, read in {spent} s.").format(count=counted(len(run.readings), say), spent=f"{spent:.1f}")
 
 
 def _buttons(busy: bool) -> Update:
     return {"submit": gr.Button(interactive=not busy), "stop": gr.Button(interactive=busy)}
+
+
+def _told(message: str) -> dict[str, Any]:
+    """What the browser sent; {} where it is nothing of ours."""
+    try:
+        told = json.loads(message)
+    except (TypeError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _index(number: Any, run: Run) -> int | None:
+    return number if isinstance(number, int) and 0 <= number < len(run.readings) else None
+
+
+def _thresholds(given: Any, run: Run) -> np.ndarray | None:
+    """(E,) where they are numbers between 0 and 1 for the run's emotions and not its checkpoint's own; else None."""
+    first = run.readings[0]
+    if not isinstance(given, dict) or set(given) != set(first.emotions):
+        return None
+    values = [given[name] for name in first.emotions]
+    if not all(isinstance(one, int | float) and 0 <= one <= 1 for one in values):
+        return None
+    moved = np.array(values, np.float64)
+    return None if np.array_equal(moved, first.thresholds) else moved
 
 
 def _document(request: Request, analysis: Analysis, fold: Fold, utterances: list[dict[str, Any]]) -> dict[str, Any]:
@@ -234,8 +270,9 @@ def _document(request: Request, analysis: Analysis, fold: Fold, utterances: list
     )
 
 
-def _unexpected() -> str:
+def _unexpected(say: Say = str) -> str:
     """Log the error in hand under a number, and give the visitor the number and nothing else."""
     number = secrets.token_hex(4)
     logger.exception("job %s failed", number)
-    return f"Something went wrong here, and it has been noted as {number}. Another clip may work."
+    sentence = "Something went wrong here, and it has been noted as {number}. Another clip may work."
+    return say(sentence).format(number=number)

@@ -1,14 +1,18 @@
-"""What the server remembers of one visitor: the run under way or done, and which panels stand open."""
+"""What the server remembers of one visitor: the run under way or done, which tab stands open, the language."""
 
 from __future__ import annotations
 
+import secrets
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from fv2es.reader import Reader
-from fv2es.results import Fold
 from fv2es.schema import Reading, Summary
+from fv2es.takeaway import Result
 
 
 @dataclass(frozen=True)
@@ -38,32 +42,59 @@ class Request:
 
 @dataclass(eq=False)
 class Run:
-    """One analysis: it grows while the clip is read and stays when it is done or stopped."""
+    """One analysis: it grows while the clip is read and stays when it is done or stopped.
+
+    Its readings are as the checkpoint's thresholds have them; `shown`, `all_shown` and `summary` are under those that
+    the visitor has moved.
+    """
 
     request: Request
+    name: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from others, on the page
     cancel: threading.Event = field(default_factory=threading.Event)
     readings: list[Reading] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: Sequence[str] = ()
+    duration: float = 0.0  # seconds of the clip that have been read
     chosen: int | None = None  # by the visitor; None follows the newest
-    fold: Fold | None = None
+    moved: np.ndarray | None = None  # (E,) the visitor's thresholds, None where nothing was moved
     reader: Reader | None = None  # the model that reads it
-
-    def add(self, reading: Reading) -> None:
-        """Take the next reading in."""
-        self.fold = self.fold or Fold(reading.emotions, reading.thresholds)
-        self.fold.add(reading)
-        self.readings.append(reading)
 
     @property
     def shown(self) -> Reading | None:
-        """The utterance whose panels are on the page."""
+        """The utterance whose card is on the page."""
         if not self.readings:
             return None
-        return self.readings[-1 if self.chosen is None else self.chosen]
+        return self.seen(self.readings[-1 if self.chosen is None else self.chosen])
+
+    @property
+    def all_shown(self) -> list[Reading]:
+        return [self.seen(one) for one in self.readings]
+
+    def seen(self, reading: Reading) -> Reading:
+        """Under the thresholds that apply."""
+        return reading if self.moved is None else replace(reading, thresholds=self.moved)
 
     @property
     def summary(self) -> Summary | None:
-        return self.fold.summary if self.fold else None
+        result = self.result
+        return result.summary if result else None
+
+    @property
+    def result(self) -> Result | None:
+        """All of it so far, for files; None before the first utterance."""
+        if self.reader is None or not self.readings:
+            return None
+        first = self.readings[0]
+        return Result(
+            file=Path(self.request.clip).name,
+            model=self.reader.name,
+            checkpoint=self.reader.checkpoint.identity,
+            emotions=first.emotions,
+            thresholds=first.thresholds,
+            readings=tuple(self.readings),
+            duration=self.duration,
+            notes=tuple(self.notes),
+            moved=self.moved,
+        )
 
 
 @dataclass(eq=False)
@@ -71,7 +102,8 @@ class Session:
     """One visitor's; Gradio keeps it in a `State` and forgets it an hour after the tab is closed."""
 
     run: Run | None = None
-    opened: set[str] = field(default_factory=set)
+    tab: str | None = None  # the one that the visitor has opened
+    language: str = "en"
 
     def start(self, request: Request) -> Run:
         """A new run in place of the old one."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-STYLE = Path(__file__).with_name("style.css")
+FOLDER = Path(__file__).parent
+STYLES = [FOLDER / "style.css"]
+SCRIPT = FOLDER / "page.js"
 _INK = gr.themes.Color(
     "#f1f4f8", "#e2e8f0", "#c8d4e3", "#a3b6cf", "#7a94b6", "#57759d",
     "#425f86", "#354d6d", "#2a3d57", "#1f2e43", "#141f2f", name="ink",
@@ -70,6 +72,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-def launch_options() -> dict[str, Any]:
-    """What `launch` needs to show the page as it is meant."""
-    return {"theme": theme(), "css_paths": [STYLE], "footer_links": ["api"]}
+def launch_options(demo: Any) -> dict[str, Any]:
+    """What `launch` needs to show the page of `build_demo` as it is meant."""
+    return {
+        "theme": theme(),
+        "css_paths": STYLES,
+        "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
+        "i18n": demo.words.i18n,
+        "footer_links": ["api"],
+    }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fv2es.emotions import COLOURS, MOSEI
 from fv2es.hub import Checkpoint
+from fv2es.ui.chinese import CHINESE
 from fv2es.ui.models import Offer, title
 from fv2es.views.markup import escape, sentence_list
+from fv2es.views.words import Say, english
 
 _BARS = (14, 9, 11, 30, 18, 22)  # heights in the mark: a small chart, its threshold dotted across it
 
@@ -23,37 +25,70 @@ def _mark() -> str:
     return f'<svg class="fv-mark" viewBox="0 0 48 42" aria-hidden="true">{bars}{line}</svg>'
 
 
-HEAD = f"""
-<header class="fv-head">
- {_mark()}
- <div>
-  <h1>FV2ES</h1>
-  <p>What face, voice and words express in a video, utterance by utterance.</p>
- </div>
-</header>
-<aside class="fv-consent" aria-label="Before you use this">
- <p><b>Expressed, not felt.</b> This estimates the emotion that observers would see and hear in a clip. It does not know
- what anybody feels, and it is often wrong. Use it on yourself or with the consent of the person who is seen, and not to
- judge people at work or at school. Uploads are deleted after about an hour.</p>
-</aside>
-"""
+LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": CHINESE}  # the first where none fits
 
-ABOUT = """
-<footer class="fv-about">
- <p>After Wei, Huang and Zhang, <a href="https://arxiv.org/abs/2209.10170">FV2ES</a> (2022), and Dai, Cahyawijaya, Liu
- and Fung, <a href="https://arxiv.org/abs/2103.09666">FE2E</a> (2021). {models} Programs call the endpoint
- <code>analyze</code>.</p>
-</footer>
-"""
+PROMISE = (
+    "This estimates the emotion that observers would see and hear in a clip. It does not know what anybody feels, and "
+    "it is often wrong. Use it on yourself or with the consent of the person who is seen, and not to judge people at "
+    "work or at school."
+)
+PAPERS = (
+    'After Wei, Huang and Zhang, <a href="https://arxiv.org/abs/2209.10170">FV2ES</a> (2022), and Dai, Cahyawijaya, '
+    'Liu and Fung, <a href="https://arxiv.org/abs/2103.09666">FE2E</a> (2021).'
+)
 ONE = "The model that runs here is {}; its card says what it was trained on and how well it does."
 SEVERAL = "The models that run here are {}; their cards say what they were trained on and how well they do."
 
 
-def about(offers: Sequence[Offer]) -> str:
+def language_of(accepted: str) -> str:
+    """The best of LANGUAGES for an Accept-Language header: "zh-CN,zh;q=0.9,en;q=0.8" → "zh"."""
+    wanted = []
+    for part in accepted.split(","):
+        tag, _, quality = part.partition(";q=")
+        try:
+            wanted.append((-float(quality or 1), tag.strip().lower().partition("-")[0]))
+        except ValueError:
+            continue
+    return next((tag for _, tag in sorted(wanted, key=lambda one: one[0]) if tag in LANGUAGES), next(iter(LANGUAGES)))
+
+
+def speaker(language: str) -> Say:
+    """Turns the English sentences of the code into those of `language`; what it has no words for stays English."""
+    table = LANGUAGES[language]
+    return lambda sentence: table.get(sentence, sentence)
+
+
+def head(keep: int, say: Say = english) -> str:
+    """The top of the page. keep: seconds that uploads are kept."""
+    return f"""
+<header class="fv-head">
+ {_mark()}
+ <div>
+  <h1>FV2ES</h1>
+  <p>{say("What face, voice and words express in a video, utterance by utterance.")}</p>
+ </div>
+</header>
+<aside class="fv-consent" aria-label="{say("Before you use this")}">
+ <p><b>{say("Expressed, not felt.")}</b> {say(PROMISE)}
+ {say("Uploads and results are deleted {time} after they were made.").format(time=duration(keep, say))}</p>
+</aside>
+"""
+
+
+def duration(seconds: float, say: Say = english) -> str:
+    """ "an hour", "90 minutes"."""
+    hours, minutes = seconds / 3600, round(seconds / 60)
+    if hours == int(hours):
+        return say("an hour") if hours == 1 else say("{n} hours").format(n=int(hours))
+    return say("a minute") if minutes == 1 else say("{n} minutes").format(n=minutes)
+
+
+def about(offers: Sequence[Offer], say: Say = english) -> str:
     """The foot of the page, which names the models."""
     names = [f"<b>{escape(one.title)}</b>" for one in offers]
-    models = (ONE if len(names) == 1 else SEVERAL).format(sentence_list(names)) if names else ""
-    return ABOUT.format(models=models)
+    models = say(ONE if len(names) == 1 else SEVERAL).format(sentence_list(names, say)) if names else ""
+    endpoint = say("Programs call the endpoint {name}.").format(name="<code>analyze</code>")
+    return f'<footer class="fv-about"><p>{say(PAPERS)} {models} {endpoint}</p></footer>'
 
 
 def about_model(offer: Offer) -> str:
@@ -61,17 +96,16 @@ def about_model(offer: Offer) -> str:
     return f'<p class="fv-about-model">{escape(offer.about)}</p>' if offer.about else ""
 
 
-def made_by(checkpoint: Checkpoint) -> str:
+def made_by(checkpoint: Checkpoint, say: Say = english) -> str:
     """Which weights a result comes from, so that it is clear after another model has been chosen."""
     identity = checkpoint.identity
-    more = [f"version {identity['version']}"] if "version" in identity else []
-    more.append(f"weights {identity['sha256'][:12]}…")
-    return f'<p class="fv-made-by">Read by <b>{escape(title(checkpoint))}</b>, {escape(", ".join(more))}</p>'
+    name = f"<b>{escape(title(checkpoint))}</b>"
+    version = say("version {number}, ").format(number=escape(identity["version"])) if "version" in identity else ""
+    read = say("Read by {name}, {version}weights {hash}…")
+    return f'<p class="fv-made-by">{read.format(name=name, version=version, hash=identity["sha256"][:12])}</p>'
 
 
-def no_attention(checkpoint: Checkpoint) -> str:
+def no_attention(checkpoint: Checkpoint, say: Say = english) -> str:
     """In place of the maps."""
-    return (
-        f'<p class="fv-missing">{escape(title(checkpoint))} has no nested attention in its voice network, so there is '
-        "nothing to show here.</p>"
-    )
+    sentence = say("{name} has no nested attention in its voice network, so there is nothing to show here.")
+    return f'<p class="fv-missing">{sentence.format(name=escape(title(checkpoint)))}</p>'

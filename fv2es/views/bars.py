@@ -1,43 +1,45 @@
 """Bar charts of emotions, written as HTML: sharp at any size, read by screen readers, light and dark.
 
 A bar has its emotion's colour where it reaches its threshold, and is pale below it; the dotted line is the threshold.
+What depends on a threshold carries its emotion and its value (`stands`), so that the page can redraw it when a visitor
+moves one (`ui/page.js`): it needs only to set a class and the line's place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from fv2es.emotions import COLOURS, NEUTRAL
 from fv2es.schema import Reading, Span, Summary
-from fv2es.views.markup import escape, sentence_list
+from fv2es.views.markup import escape
+from fv2es.views.words import Say, english
 
 
-def reading_chart(reading: Reading) -> str:
+def reading_chart(reading: Reading, say: Say = english) -> str:
     """One utterance: what it expresses, in words and as six bars."""
-    title = f"Utterance {reading.index + 1}"
+    title = say("Utterance {n}").format(n=reading.index + 1)
+    values = (reading.emotions, reading.probabilities, reading.thresholds)
     return _figure(
-        f"{title} <small>{seconds(reading.span)}</small>",
-        headline(reading.active),
-        _rows(reading.emotions, reading.probabilities, reading.thresholds),
-        sentence(reading.emotions, reading.probabilities, reading.active),
+        f"{title} <small>{seconds(reading.span)}</small>", headline(*values, say), bar_rows(*values, say=say)
     )
 
 
-def summary_chart(summary: Summary, complete: bool = True) -> str:
+def summary_chart(summary: Summary, complete: bool = True, say: Say = english) -> str:
     """The clip: the plain average as in the papers, and thin below it the one weighted by duration."""
     if not summary.utterances:
         return ""
-    count = "one utterance" if summary.utterances == 1 else f"{summary.utterances} utterances"
-    title = f"{'Average' if complete else 'Average so far'} <small>{count}</small>"
+    count = counted(summary.utterances, say)
+    title = f"{say('Average' if complete else 'Average so far')} <small>{count}</small>"
     legend = (
-        '<p class="fv-legend"><span><i class="fv-thick"></i>plain mean</span>'
-        '<span><i class="fv-thin"></i>weighted by duration</span><span><i class="fv-dots"></i>threshold</span></p>'
+        f'<p class="fv-legend"><span><i class="fv-thick"></i>{say("plain mean")}</span>'
+        f'<span><i class="fv-thin"></i>{say("weighted by duration")}</span>'
+        f'<span><i class="fv-dots"></i>{say("threshold")}</span></p>'
     )
-    rows = _rows(summary.emotions, summary.average, summary.thresholds, summary.duration_weighted)
-    text = f"On average over {count}: {sentence(summary.emotions, summary.average, summary.active)}"
-    return _figure(title, headline(summary.active), rows, text, legend)
+    values = (summary.emotions, summary.average, summary.thresholds)
+    rows = bar_rows(*values, summary.duration_weighted, say=say)
+    return _figure(title, headline(*values, say), rows, legend, sentence(summary, count, say))
 
 
 def seconds(span: Span) -> str:
@@ -45,60 +47,97 @@ def seconds(span: Span) -> str:
     return f"{span.start:.1f}–{span.end:.1f} s"
 
 
-def sentence(emotions: Sequence[str], values: np.ndarray, active: Sequence[str]) -> str:
-    """Which emotions reach their threshold, the strongest first."""
-    if not active:
-        return "no emotion reaches its threshold, so it reads as neutral."
-    by_name = dict(zip(emotions, values, strict=True))
-    ordered = sorted(active, key=lambda name: -by_name[name])
-    named = sentence_list([f"{name} ({by_name[name]:.2f})" for name in ordered])
-    return f"{named} {'reaches its threshold' if len(ordered) == 1 else 'reach their thresholds'}."
+def counted(utterances: int, say: Say = english) -> str:
+    """ "one utterance", "3 utterances"."""
+    return say("one utterance") if utterances == 1 else say("{n} utterances").format(n=utterances)
 
 
-def headline(active: Iterable[str]) -> str:
-    """The active emotions as words with a dot of their colour; neutral where there is none."""
-    names = tuple(active) or (NEUTRAL,)
-    return "".join(
-        f'<span class="fv-word"><i style="background:{COLOURS[name]}"></i>{escape(name)}</span>' for name in names
+def sentence(summary: Summary, count: str, say: Say = english) -> str:
+    """What the clip expresses on average, the strongest first; both ways to end it stand there, one is seen."""
+    order = np.argsort(-summary.average, kind="stable")
+    named = "".join(
+        f"<span {stands(name, value, threshold, 'fv-item')}>{say(name)} ({_figures(value)})</span>"
+        for name, value, threshold in (
+            (summary.emotions[place], summary.average[place], summary.thresholds[place]) for place in order
+        )
     )
+    some = say("On average over {count}, the clip expresses {emotions}.").format(count=count, emotions=named)
+    none = say("On average over {count}, no emotion reaches its threshold, so the clip reads as neutral.")
+    return f'<span class="fv-some">{some}</span><span class="fv-none">{none.format(count=count)}</span>'
 
 
-def _figure(title: str, words: str, rows: str, text: str, legend: str = "") -> str:
+def headline(emotions: Sequence[str], values: np.ndarray, thresholds: np.ndarray, say: Say = english) -> str:
+    """All emotions and neutral as words with a dot of their colour, of which those that are active are seen."""
+    words = "".join(
+        f"<span {stands(*one, 'fv-word')}>{_dot(one[0])}{escape(say(one[0]))}</span>"
+        for one in zip(emotions, values, thresholds, strict=True)
+    )
+    return f'{words}<span class="fv-word fv-none">{_dot(NEUTRAL)}{say(NEUTRAL)}</span>'
+
+
+def bar_rows(
+    emotions: Sequence[str],
+    values: np.ndarray,
+    thresholds: np.ndarray,
+    thin: np.ndarray | None = None,
+    asides: Sequence[str] | None = None,
+    say: Say = english,
+) -> str:
+    """A list item for each emotion. thin: a second, thinner bar, with its number. asides: small print by the value."""
+    thinner = [None] * len(emotions) if thin is None else list(thin)
+    beside = asides or ["" if one is None else _figures(one) for one in thinner]
+    return "".join(_row(*row, say) for row in zip(emotions, values, thresholds, thinner, beside, strict=True))
+
+
+def stands(name: str, value: float, threshold: float, classes: str) -> str:
+    """The attributes of an element that shows whether an emotion reaches its threshold: class fv-on where it does."""
+    on = " fv-on" if value >= threshold else ""
+    known = f' data-value="{float(value)!r}"' if np.isfinite(value) else ""
+    return f'class="{classes}{on}" data-emotion="{escape(name)}"{known}'
+
+
+def line(name: str, threshold: float) -> str:
+    """The style that says where an emotion's threshold lies: where the visitor has moved it, else here."""
+    return f"--threshold:var(--threshold-{escape(name)}, {share(threshold)})"
+
+
+def share(value: float) -> str:
+    """A length between 0 and 1 for the style sheet; what is not a number has none."""
+    return f"{float(np.clip(value, 0, 1)):.4f}" if np.isfinite(value) else "0"
+
+
+def _figure(title: str, words: str, rows: str, legend: str = "", caption: str = "") -> str:
     axis = "".join(f"<span>{mark}</span>" for mark in ("0", ".25", ".5", ".75", "1"))
+    below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return (
         f'<figure class="fv-card fv-chart"><header><h3>{title}</h3><p class="fv-words">{words}</p></header>'
         f'<ul class="fv-bars" role="list">{rows}</ul>'
         f'<div class="fv-axis" aria-hidden="true"><div>{axis}</div></div>'
-        f"{legend}<figcaption>{escape(text[0].upper() + text[1:])}</figcaption></figure>"
+        f"{legend}{below}</figure>"
     )
 
 
-def _rows(emotions: Sequence[str], values: np.ndarray, thresholds: np.ndarray, thin: np.ndarray | None = None) -> str:
-    thinner = [None] * len(emotions) if thin is None else list(thin)
-    rows = zip(emotions, values, thresholds, thinner, strict=True)
-    return "".join(_row(*row) for row in rows)
-
-
-def _row(name: str, value: float, threshold: float, thin: float | None) -> str:
-    known = bool(np.isfinite(value))
-    active = known and value >= threshold
-    second = "" if thin is None else f'<span class="fv-second" style="--value:{_share(thin)}"></span>'
-    aside = "" if thin is None else f"<small>{_figures(thin)}</small>"
-    spoken = f"{'at or over' if active else 'under'} its threshold of {threshold:.2f}" if known else "not known"
+def _row(name: str, value: float, threshold: float, thin: float | None, beside: str, say: Say) -> str:
+    second = "" if thin is None else f'<span class="fv-second" style="--value:{share(thin)}"></span>'
+    aside = f"<small>{escape(beside)}</small>" if beside else ""
+    spoken = (
+        f'<span class="fv-over">{say("at or over its threshold")}</span>'
+        f'<span class="fv-under">{say("under its threshold")}</span>'
+        if np.isfinite(value)
+        else say("not known")
+    )
     return (
-        f'<li class="fv-bar{" fv-on" if active else ""}" style="--colour:{COLOURS[name]}" '
-        f'title="{escape(name)} {_figures(value)}, threshold {threshold:.2f}">'
-        f'<span class="fv-name">{escape(name)}</span>'
+        f'<li {stands(name, value, threshold, "fv-bar")} style="--colour:{COLOURS[name]}">'
+        f'<span class="fv-name">{escape(say(name))}</span>'
         '<span class="fv-track" aria-hidden="true">'
-        f'<span class="fv-fill" style="--value:{_share(value)}"></span>{second}'
-        f'<span class="fv-threshold" style="--value:{_share(threshold)}"></span></span>'
+        f'<span class="fv-fill" style="--value:{share(value)}"></span>{second}'
+        f'<span class="fv-threshold" style="{line(name, threshold)}"></span></span>'
         f'<span class="fv-value">{_figures(value)}{aside}</span><span class="fv-spoken">{spoken}</span></li>'
     )
 
 
-def _share(value: float) -> str:
-    """A length between 0 and 1 for the style sheet; what is not a number has none."""
-    return f"{float(np.clip(value, 0, 1)):.4f}" if np.isfinite(value) else "0"
+def _dot(name: str) -> str:
+    return f'<i style="background:{COLOURS[name]}"></i>'
 
 
 def _figures(value: float) -> str:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fv2es.emotions import NEUTRAL
 from fv2es.modalities.spectrogram import SECONDS_PER_COLUMN, band_frequencies
 from fv2es.schema import FACE, N_MELS, VOICE, WORDS, Reading, Transcript
-from fv2es.views.markup import drawing, escape, new_figure, picture, quiet_axes, sentence_list
+from fv2es.views.bars import headline
+from fv2es.views.markup import drawing, escape, new_figure, picture, quiet_axes
+from fv2es.views.words import Say, english
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,41 +34,45 @@ SILENCES = {
 }
 
 
-def inputs_card(reading: Reading) -> str:
+def inputs_card(reading: Reading, say: Say = english) -> str:
     """All three side by side; what is missing says so."""
-    panels = ((FACE, "Face", faces(reading)), (VOICE, "Voice", voice(reading)), (WORDS, "Words", words(reading)))
+    panels = (
+        (FACE, say("Face"), faces(reading, say)),
+        (VOICE, say("Voice"), voice(reading, say)),
+        (WORDS, say("Words"), words(reading, say)),
+    )
     return '<div class="fv-card fv-inputs">{}</div>'.format(
         "".join(
-            f'<section class="fv-input fv-input-{name}"><header><h4>{title}</h4>{_alone(reading, name)}</header>'
+            f'<section class="fv-input fv-input-{name}"><header><h4>{title}</h4>{_alone(reading, name, say)}</header>'
             f"{content}</section>"
             for name, title, content in panels
         )
     )
 
 
-def faces(reading: Reading) -> str:
+def faces(reading: Reading, say: Say = english) -> str:
     """Up to five crops with their times."""
     found = reading.utterance.faces
     if not found:
-        return '<p class="fv-missing">No face was found here, so the face was left out.</p>'
+        return f'<p class="fv-missing">{say("No face was found here, so the face was left out.")}</p>'
     crops = "".join(
-        f"<figure>{picture(face.pixels, f'The face at {face.time:.1f} seconds')}"
+        f"<figure>{picture(face.pixels, say('The face at {time:.1f} seconds').format(time=face.time))}"
         f"<figcaption>{face.time:.1f} s</figcaption></figure>"
         for face in found
     )
     return f'<div class="fv-faces">{crops}</div>'
 
 
-def voice(reading: Reading) -> str:
+def voice(reading: Reading, say: Say = english) -> str:
     """The mel-spectrogram, or a sentence where there is no sound."""
-    figure = spectrogram_figure(reading)
+    figure = spectrogram_figure(reading, say)
     if figure is None:
-        return '<p class="fv-missing">No speech was heard here, so the voice was left out.</p>'
-    span = reading.span
-    return drawing(figure, f"Mel-spectrogram from {span.start:.1f} to {span.end:.1f} seconds, up to 8 kHz")
+        return f'<p class="fv-missing">{say("No speech was heard here, so the voice was left out.")}</p>'
+    label = say("Mel-spectrogram from {start:.1f} to {end:.1f} seconds, up to 8 kHz")
+    return drawing(figure, label.format(start=reading.span.start, end=reading.span.end))
 
 
-def spectrogram_figure(reading: Reading) -> Figure | None:
+def spectrogram_figure(reading: Reading, say: Say = english) -> Figure | None:
     """Seconds of the clip across, mel bands upwards with their frequency in Hz; brighter is louder (60 dB)."""
     mel = reading.utterance.mel
     if not mel.shape[1]:
@@ -88,7 +93,7 @@ def spectrogram_figure(reading: Reading) -> Figure | None:
     )
     bands = np.interp(FREQUENCIES, band_frequencies(), np.arange(N_MELS) + 0.5)
     axes.set_yticks(bands, [f"{one / 1000:g}k" if one >= 1000 else str(one) for one in FREQUENCIES])
-    axes.set(xlabel="seconds", ylabel="Hz")
+    axes.set(xlabel=say("seconds"), ylabel="Hz")
     axes.locator_params(axis="x", nbins=6)
     return figure
 
@@ -101,20 +106,20 @@ def decibels(mel: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(mel / loudest, 10 ** (-DYNAMIC_RANGE / 10)))
 
 
-def words(reading: Reading) -> str:
+def words(reading: Reading, say: Say = english) -> str:
     """The transcript, escaped, and where it came from."""
     transcript: Transcript = reading.utterance.transcript
     if not transcript:
-        why = SILENCES.get(transcript.source, "There are no words here")
-        return f'<p class="fv-missing">{escape(why)}, so the words were left out.</p>'
-    source = SOURCES.get(transcript.source, transcript.source)
+        why = say(SILENCES.get(transcript.source, "There are no words here"))
+        return f'<p class="fv-missing">{escape(why)}{say(", so the words were left out.")}</p>'
+    source = say(SOURCES.get(transcript.source, transcript.source))
     return f'<blockquote>{escape(transcript.text)}</blockquote><p class="fv-source">{escape(source)}</p>'
 
 
-def _alone(reading: Reading, name: str) -> str:
+def _alone(reading: Reading, name: str, say: Say) -> str:
     """What this modality says by itself."""
     values = reading.modalities.get(name)
     if values is None:
-        return '<span class="fv-alone">left out</span>'
-    hits = [one for one, hit in zip(reading.emotions, values >= reading.thresholds, strict=True) if hit]
-    return f'<span class="fv-alone">alone: {escape(sentence_list(hits or [NEUTRAL]))}</span>'
+        return f'<span class="fv-alone">{say("left out")}</span>'
+    answer = headline(reading.emotions, values, reading.thresholds, say)
+    return f'<span class="fv-alone">{say("alone:")} <span class="fv-words">{answer}</span></span>'

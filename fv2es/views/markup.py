@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fv2es.views.words import Say, english
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -32,10 +34,10 @@ def escape(text: str) -> str:
     return html.escape(str(text), quote=True)
 
 
-def sentence_list(words: tuple[str, ...] | list[str]) -> str:
+def sentence_list(words: tuple[str, ...] | list[str], say: Say = english) -> str:
     """ "a", "a and b", "a, b and c"."""
     *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{say(', ').join(most)}{say(' and ')}{last}" if most else last
 
 
 def picture(pixels: np.ndarray, alt: str) -> str:
@@ -78,3 +80,11 @@ def drawing(figure: Figure, label: str) -> str:
     svg = _FAMILY.sub("", svg)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
     return svg.replace("<svg", f'<svg class="fv-drawing" role="img" aria-label="{escape(label)}"', 1)
+
+
+def png(figure: Figure, dpi: int) -> bytes:
+    """A figure as a file, with its own background."""
+    stream = io.BytesIO()
+    with _DRAWING:
+        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
+    return stream.getvalue()

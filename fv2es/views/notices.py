@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fv2es.views.markup import escape
+from fv2es.views.words import Say, english
 
-EMPTY = (
-    '<div class="fv-empty"><p>Choose a clip, record yourself, or take an example; then press <b>Submit</b>.</p>'
-    "<p>Each utterance appears here as soon as it is read, while the rest is still being computed.</p></div>"
-)
+
+def empty(say: Say = english) -> str:
+    """Before anything is asked for."""
+    what = say("Choose a clip, record yourself, or take an example; then press Submit.")
+    then = say("Each utterance appears here as soon as it is read, while the rest is still being computed.")
+    return f'<div class="fv-empty"><p>{what}</p><p>{then}</p></div>'
 
 
 def status(sentence: str, share: float | None = None, busy: bool = False) -> str:

@@ -1,0 +1,200 @@
+/* What the page does by itself, in the visitor's browser: choosing utterances, moving thresholds, following the player.
+
+   The server draws HTML into the page; this file only sets classes, custom properties and ARIA states on it:
+     [data-emotion][data-value]  has the class fv-on while its value reaches its emotion's threshold
+     --threshold-EMOTION         where that threshold lies
+     #feed                       holds the card of one utterance, as it came; all that came are kept here, in `cards`
+     #stage                      shows the card of the chosen utterance
+   What the server has to know goes through `tell`: the chosen utterance, the thresholds, and which card is missing. */
+(() => {
+  "use strict";
+
+  let run = null; // the analysis on the page; a new one starts anew
+  let chosen = null; // number of the utterance on the stage
+  let following = true; // the newest utterance, until the visitor chooses or plays
+  let cards = new Map(); // number → HTML
+  let staged = null; // the HTML of the card on the stage
+  let thresholds = {}; // emotion → value, those of the sliders
+  let send = () => {};
+  let telling = null; // what is told waits a moment, in case another choice follows at once
+
+  const one = (selector) => document.querySelector(selector);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const player = () => one("#clip video");
+  const rows = () => all("#utterances [data-index]");
+  const row = (index) => one(`#utterances [data-index="${index}"]`);
+
+  /* The page as the server has just drawn it → the page as the visitor has set it. Changes nothing that is right. */
+  function refresh() {
+    const now = one("#utterances [data-run]")?.dataset.run ?? null;
+    if (now !== run) begin(now);
+    if (run === null) return;
+    const card = one("#feed [data-card]");
+    if (card?.dataset.run === run) cards.set(+card.dataset.card, card.outerHTML);
+    for (const slider of all(`#thresholds [data-run="${run}"] input`)) {
+      thresholds[slider.dataset.emotion] ??= +slider.dataset.threshold;
+    }
+    if (following) chosen = rows().length - 1;
+    show();
+    recolour();
+  }
+
+  function begin(next) {
+    run = next;
+    chosen = null;
+    following = true;
+    cards = new Map();
+    staged = null;
+    thresholds = {};
+  }
+
+  function tell(delay = 0) {
+    clearTimeout(telling);
+    telling = setTimeout(() => {
+      const missing = chosen === null || cards.has(chosen) ? null : chosen;
+      send(JSON.stringify({ run, chosen: following ? null : chosen, missing, thresholds }));
+    }, delay);
+  }
+
+  /* Choosing an utterance. `seek`: the player goes there too, which it must not where it is what chooses. */
+  function choose(index, seek) {
+    if (!row(index)) return;
+    following = false;
+    const video = player();
+    if (seek && video) video.currentTime = +row(index).dataset.start + 0.01;
+    if (index === chosen) return;
+    chosen = index;
+    show();
+    recolour();
+    tell(cards.has(index) ? 150 : 0);
+  }
+
+  function show() {
+    if (chosen === null) return;
+    for (const each of rows()) {
+      const is = +each.dataset.index === chosen;
+      set(each, "aria-selected", is);
+      set(each, "tabindex", is ? 0 : -1);
+      if (is && each.dataset.seen !== run + chosen) reveal(each);
+    }
+    const lanes = one(".fv-lanes");
+    const mine = row(chosen);
+    if (lanes && mine) {
+      const end = +lanes.dataset.end;
+      lanes.style.setProperty("--window-from", mine.dataset.start / end);
+      lanes.style.setProperty("--window-wide", (mine.dataset.end - mine.dataset.start) / end);
+      set(lanes, "aria-valuenow", chosen + 1);
+      set(lanes, "aria-valuetext", mine.innerText.replace(/\s+/g, " "));
+    }
+    const stage = one("#stage .fv-stage");
+    const card = cards.get(chosen);
+    if (stage && card && staged !== card) stage.innerHTML = staged = card;
+  }
+
+  /* Scrolls the list, and nothing else, so that the row is seen. */
+  function reveal(each) {
+    const list = each.parentElement;
+    each.dataset.seen = run + chosen;
+    const above = each.offsetTop - list.scrollTop;
+    if (above < 0 || above + each.offsetHeight > list.clientHeight) {
+      list.scrollTop = each.offsetTop - (list.clientHeight - each.offsetHeight) / 2;
+    }
+  }
+
+  function recolour() {
+    for (const [emotion, value] of Object.entries(thresholds)) {
+      document.documentElement.style.setProperty(`--threshold-${emotion}`, value);
+    }
+    for (const each of all("[data-value][data-emotion]")) {
+      const threshold = thresholds[each.dataset.emotion];
+      if (threshold !== undefined) each.classList.toggle("fv-on", +each.dataset.value >= threshold);
+    }
+    for (const slider of all("#thresholds input")) {
+      const value = thresholds[slider.dataset.emotion];
+      slider.value = value;
+      slider.nextElementSibling.value = value.toFixed(2);
+    }
+    const moved = all("#thresholds input").some((each) => thresholds[each.dataset.emotion] !== +each.dataset.default);
+    const reset = one("#thresholds .fv-reset");
+    if (reset) reset.disabled = !moved;
+  }
+
+  function move(slider) {
+    thresholds[slider.dataset.emotion] = +slider.value;
+    recolour();
+  }
+
+  function reset() {
+    for (const slider of all("#thresholds input")) thresholds[slider.dataset.emotion] = +slider.dataset.default;
+    recolour();
+    tell();
+  }
+
+  /* The player: its time is the line in the timeline, and chooses the utterance that is heard. */
+  function played(video) {
+    const lanes = one(".fv-lanes");
+    if (!lanes) return;
+    lanes.style.setProperty("--playhead", Math.min(video.currentTime / +lanes.dataset.end, 1));
+    lanes.classList.toggle("fv-playing", video.currentTime > 0);
+    if (following && video.paused) return; // the clip has just been loaded
+    const begun = rows().filter((each) => +each.dataset.start <= video.currentTime + 0.005);
+    if (begun.length && !video.seeking) choose(+begun.at(-1).dataset.index, false);
+  }
+
+  function at(lanes, x) {
+    const { left, width } = one(".fv-over-lanes").getBoundingClientRect();
+    const time = ((x - left) / width) * +lanes.dataset.end;
+    const away = (each) => Math.max(each.dataset.start - time, time - each.dataset.end, 0);
+    return rows().reduce((best, each) => (away(each) < away(best) ? each : best));
+  }
+
+  const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -5, PageDown: 5 };
+
+  function pressed(event) {
+    const list = event.target.closest?.("#utterances [role=option]");
+    if (!list && !event.target.closest?.(".fv-lanes")) return;
+    const last = rows().length - 1;
+    const to = { Home: 0, End: last, Enter: chosen, " ": chosen }[event.key] ?? chosen + (STEPS[event.key] ?? NaN);
+    if (Number.isNaN(to) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const index = Math.min(Math.max(to, 0), last);
+    choose(index, true);
+    if (list) row(index).focus({ preventScroll: true });
+  }
+
+  document.addEventListener("click", (event) => {
+    const option = event.target.closest("#utterances [data-index]");
+    const lanes = event.target.closest(".fv-lanes");
+    if (option) choose(+option.dataset.index, true);
+    else if (lanes) choose(+at(lanes, event.clientX).dataset.index, true);
+    else if (event.target.closest("#thresholds .fv-reset")) reset();
+  });
+  document.addEventListener("keydown", pressed);
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("#thresholds input")) move(event.target);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("#thresholds input")) tell();
+  });
+  for (const kind of ["timeupdate", "seeked"]) {
+    document.addEventListener(kind, (event) => event.target === player() && played(event.target), true);
+  }
+
+  function set(element, name, value) {
+    if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+  }
+
+  /* Called when the page stands; `toServer` takes a message to the server. */
+  window.fv2es = {
+    connect(toServer) {
+      send = toServer;
+      const observer = new MutationObserver((records) => {
+        if (!records.some((each) => each.target.parentElement?.closest(".fv-live"))) return;
+        refresh();
+        observer.takeRecords(); // those of our own
+      });
+      observer.observe(document.body, { childList: true, subtree: true, attributes: true, characterData: true });
+      refresh();
+    },
+  };
+})();
