@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -147,6 +148,53 @@ def test_attention_file(pipeline, clip, tmp_path):
         assert arrays["emotions"].tolist() == list(MOSEI)
 
 
+def test_all_files_at_once(pipeline, tmp_path, monkeypatch, capsys):
+    from conftest import shades, tone, write_clip
+
+    write_clip(tmp_path / "clip.mp4", tone(1), shades(10))
+    monkeypatch.chdir(tmp_path)
+    targets = {name: f"out.{name}" for name in cli.files.FILES}
+    given = [part for name, target in targets.items() for part in (f"--{name}", target)]
+    assert cli.main(["analyse", "clip.mp4", *given]) == 0
+    assert "Drawn: out.video" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["clip.mp4", *targets.values()])
+    with zipfile.ZipFile("out.bundle") as bundle:
+        names = ["clip.json", "clip.csv", "clip.srt", "clip.vtt", "clip-attention.npz"]
+        assert bundle.namelist() == ["README.txt", *names]
+        for name, kind in zip(names, ("json", "csv", "srt", "vtt", "attention"), strict=True):
+            assert bundle.read(name) == Path(targets[kind]).read_bytes()
+    assert Path("out.srt").read_text("utf-8").startswith("1\n00:00:00,000 --> 00:00:01,500\n[happy 0.88]\nall good\n")
+    assert b"ftyp" in Path("out.video").read_bytes()[:12]
+
+
+def test_attention_is_asked_for_where_a_bundle_is(pipeline, clip, tmp_path):
+    assert cli.main(["analyse", clip, "--bundle", str(tmp_path / "out.zip")]) == 0
+    assert pipeline.started[0].asked["attention"]
+
+
+def test_a_clip_that_cannot_be_drawn(pipeline, clip, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    assert cli.main(["analyse", clip, "--video", str(out)]) == 2
+    assert "could not be read as a video" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--video", "clip.mp4"], "--video clip.mp4 would be written over the clip."),
+        (["--speech", "a.srt", "--srt", "./a.srt"], "--srt ./a.srt would be written over the subtitles."),
+        (["--csv", "a", "--vtt", "a"], "--vtt a would be written over --csv."),
+        (["--csv", "-"], "--csv needs the name of a file; only --json may write to standard output."),
+    ],
+)
+def test_files_that_would_meet(pipeline, clip, monkeypatch, capsys, given, said):
+    monkeypatch.chdir(Path(clip).parent)
+    assert cli.main(["analyse", "clip.mp4", *given]) == 2
+    assert capsys.readouterr().err == f"{said}\n"
+    assert not pipeline.started
+
+
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
@@ -176,7 +224,7 @@ def test_a_missing_clip(pipeline, capsys):
     assert capsys.readouterr() == ("", "nowhere.mp4: There is no such file.\n")
 
 
-@pytest.mark.parametrize("option", ["--json", "--attention"])
+@pytest.mark.parametrize("option", [f"--{name}" for name in cli.files.FILES])
 def test_targets_are_looked_at_before_the_work(pipeline, clip, tmp_path, capsys, option):
     assert cli.main(["analyse", clip, option, str(tmp_path / "no" / "out")]) == 2
     assert "there is no folder" in capsys.readouterr().err

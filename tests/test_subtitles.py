@@ -234,3 +234,13 @@ def test_typed_text_has_an_end():
 @pytest.mark.parametrize("pasted", [SRT, VTT, "\ufeff" + VTT])
 def test_pasted_subtitles(pasted):
     assert said(make_transcriber(text=pasted)[0], 1, 2.5) == "Hello there."
+
+
+def test_emotion_tags_of_ours_are_not_words():
+    text = "WEBVTT\n\n" + "".join(
+        f"00:0{number}.000 --> 00:0{number}.900\n{lines}\n\n"
+        for number, lines in enumerate(
+            ["[happy 0.81] [surprise 0.44]\nI got it.", "[neutral]", "[happy] So.", "[laughs] No.", "He is [sad 0.50]."]
+        )
+    )
+    assert [cue.text for cue in parse_subtitles(text)] == ["I got it.", "So.", "[laughs] No.", "He is [sad 0.50]."]

@@ -5,23 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from fv2es.cli.output import (
-    STDOUT,
-    CommandError,
-    Progress,
-    check_target,
-    printable,
-    write_json,
-)
+from fv2es.cli import files
+from fv2es.cli.output import STDOUT, CommandError, Progress, printable
 
 if TYPE_CHECKING:
     from fv2es.pipeline import Analysis
     from fv2es.schema import Reading, Summary
-    from fv2es.takeaway.arrays import AttentionFile
 
 DEFAULT_MODEL = "v2em-compact"
 
@@ -42,32 +34,35 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         choices=("largest", "left", "right"),
         help="which face is followed; left, right: in that half of the picture (default: %(default)s)",
     )
-    parser.add_argument("--json", metavar="OUT", help="write all results to OUT; - is standard output")
-    parser.add_argument("--attention", metavar="OUT.npz", help="write the attention maps of the voice model to OUT.npz")
+    files.add_to(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    check_target("--json", options.json)
-    check_target("--attention", options.attention)
+    from tempfile import TemporaryFile
+
+    files.check(options)
     progress = Progress("s")
     try:
-        document = _analyse(options, progress)
+        with TemporaryFile() as attention:
+            document, attends = _analyse(options, progress, attention)
+            files.write(options, document, attention, attends, progress)
     finally:
         progress.close()
-    if options.json:
-        write_json(options.json, document)
     return 0
 
 
-def _analyse(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
-    """The whole run: prints as it goes, keeps of each reading no more than its JSON."""
+def _analyse(options: argparse.Namespace, progress: Progress, stream: IO[bytes]) -> tuple[dict[str, Any], bool]:
+    """The whole run: prints as it goes, keeps of each reading no more than its JSON.
+
+    Attention goes to `stream` where it is wanted; the second value says whether there was any.
+    """
     from fv2es.results import Fold, analysis_json, reading_json
+    from fv2es.takeaway.arrays import AttentionFile, NpzWriter
 
     lines = sys.stderr if options.json == STDOUT else sys.stdout
-    with ExitStack() as stack:
-        analysis = stack.enter_context(_open(options))
-        attention = _attention_file(options.attention, stack) if options.attention else None
+    with _open(options) as analysis, NpzWriter(stream) as writer:
+        attention = AttentionFile(writer)
         fold, utterances = Fold(analysis.reader.emotions, analysis.reader.thresholds), []
         noted = _say_notes(analysis, 0, progress)
         progress.update(0, analysis.expected)
@@ -77,13 +72,11 @@ def _analyse(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
             progress.update(reading.span.end, analysis.expected)
             fold.add(reading)
             utterances.append(reading_json(reading))
-            if attention:
-                attention.add(reading)
+            attention.add(reading)
         _say_notes(analysis, noted, progress)
         progress.say(summary_line(fold.summary), lines)
-        if attention:
-            attention.finish(fold.emotions)
-        return analysis_json(
+        attention.finish(fold.emotions)
+        document = analysis_json(
             file=Path(options.clip).name,
             duration=analysis.duration,
             model=options.model,
@@ -92,6 +85,7 @@ def _analyse(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
             utterances=utterances,
             notes=analysis.notes,
         )
+    return document, attention.found
 
 
 def _open(options: argparse.Namespace) -> Analysis:
@@ -105,7 +99,7 @@ def _open(options: argparse.Namespace) -> Analysis:
             reader=options.model,
             speech=options.speech,
             speaker=options.speaker,
-            attention=options.attention is not None,
+            attention=files.wants_attention(options),
             limits=Limits.unlimited(),
         )
     except MediaError as error:
@@ -120,13 +114,6 @@ def _readings(analysis: Analysis, clip: str) -> Iterator[Reading]:
         yield from analysis
     except MediaError as error:
         raise CommandError(f"{clip}: {error}") from error
-
-
-def _attention_file(target: str, stack: ExitStack) -> AttentionFile:
-    from fv2es.takeaway.arrays import AttentionFile, NpzWriter
-    from fv2es.takeaway.atomic import atomic_file
-
-    return AttentionFile(stack.enter_context(NpzWriter(stack.enter_context(atomic_file(target)))))
 
 
 def reading_line(reading: Reading) -> str:

@@ -31,15 +31,20 @@ class NpzWriter:
 
 
 class AttentionFile:
-    """`utterance_0003_level1` … of each reading as it comes, then `spans` and `emotions` (see `docs/json.md`)."""
+    """`utterance_0003_level1` … of each reading as it comes, then `spans` and `emotions` (see `docs/json.md`).
+
+    found: has any reading had attention?
+    """
 
     def __init__(self, writer: NpzWriter) -> None:
+        self.found = False
         self._writer = writer
         self._spans: list[tuple[float, float]] = []
 
     def add(self, reading: Reading) -> None:
         for level, maps in (reading.attention or {}).items():
             self._writer.add(f"utterance_{reading.index:04d}_{level}", maps)
+            self.found = True
         self._spans.append((reading.span.start, reading.span.end))
 
     def finish(self, emotions: tuple[str, ...]) -> None:

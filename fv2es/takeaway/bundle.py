@@ -28,7 +28,6 @@ ABOUT = {
     "srt": "subtitles with emotion tags, for players",
     "vtt": "the same as WebVTT, for web pages",
     "npz": "attention maps of the voice model, for NumPy (docs/json.md)",
-    "video": "the clip with bars and transcript beside the picture",
 }
 CAUTION = """\
 These figures estimate the emotion that is expressed in face, voice and words,
@@ -60,17 +59,11 @@ def name_of(kind: str, document: Mapping[str, Any]) -> str:
     return stem(document["file"]) + ENDINGS[kind]
 
 
-def write_bundle(
-    stream: IO[bytes],
-    document: Mapping[str, Any],
-    attention: IO[bytes] | None = None,
-    video: IO[bytes] | None = None,
-) -> None:
-    """The `.zip`: README.txt and the text files; attention and video, open for reading, where they are given."""
+def write_bundle(stream: IO[bytes], document: Mapping[str, Any], attention: IO[bytes] | None = None) -> None:
+    """The `.zip`: README.txt, the text files and, where it is given, attention, open for reading."""
     contents: dict[str, bytes | IO[bytes]] = {kind: encode(text) for kind, text in texts(document).items()}
-    for kind, given in (("npz", attention), ("video", video)):
-        if given is not None:
-            contents[kind] = given
+    if attention is not None:
+        contents["npz"] = attention
     with zipfile.ZipFile(stream, "w") as bundle:
         _add(bundle, "README.txt", encode(readme(document, tuple(contents))))
         for kind, content in contents.items():

@@ -10,7 +10,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -46,7 +46,7 @@ def annotate(
     *,
     limits: Limits | None = None,
     cancel: threading.Event | None = None,
-) -> Iterator[float]:
+) -> Generator[float, None, None]:
     """Write the annotated MP4 to `target`, and say from time to time which share is done, 1.0 at last.
 
     document: the JSON of the clip's result. `target` is there when the iterator has ended, whole, unless `cancel` was

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fv2es.emotions import COLOURS
 from fv2es.modalities.speech.errors import SpeechError
 from fv2es.schema import Span, Transcript
 
@@ -29,6 +30,8 @@ _ASIDE = re.compile(r"(NOTE|STYLE|REGION)(?=[ \t]|$)")
 _INDEX = re.compile(r"\s*\d+\s*", re.ASCII)
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}")  # <i>, <v Name>, <00:01.000>, {\an8}
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24});", re.ASCII)
+# What `fv2es.takeaway.subtitles` puts before the words: read as words, it would tell the model what to find.
+_TAGS = re.compile(rf"(?:\[(?:{'|'.join(COLOURS)})(?: \d\.\d\d)?\] ?)+")
 
 
 @dataclass(frozen=True, order=True)
@@ -105,6 +108,7 @@ def parse_subtitles(text: str) -> tuple[Cue, ...]:
     cues = []
     for start, end, lines in _timed(_LINE_END.split(text.lstrip("\ufeff"))):
         words = plain(" ".join(lines))
+        words = words[tags.end() :] if (tags := _TAGS.match(words)) else words
         if words and start < end:
             cues.append(Cue(start, end, words))
         if len(cues) > MAX_CUES:
