@@ -3,18 +3,19 @@
 import dataclasses
 import re
 import warnings
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from made_up import THRESHOLDS, made_up_reading
+from markup import parse, seen_words, with_class
 
 from fv2es.emotions import COLOURS, MOSEI
 from fv2es.results import Fold, summarise
-from fv2es.views import VIEWS, inputs_card, reading_chart, summary_chart
+from fv2es.views import VIEWS, attention_card, inputs_card, reading_chart, summary_chart
 from fv2es.views.inputs import decibels, spectrogram_figure
 from fv2es.views.markup import sentence_list
 from fv2es.views.notices import notices, status
+from fv2es.views.words import english
 
 EDGES = {
     "usual": {},
@@ -39,21 +40,11 @@ def no_warnings():
         yield
 
 
-def parse(markup: str) -> ElementTree.Element:
-    """The markup as a tree; fails where a tag is left open or a letter was not escaped."""
-    closed = re.sub(r"<(img|br)([^>]*?)/?>", r"<\1\2/>", markup)
-    return ElementTree.fromstring(f'<div xmlns:xlink="x">{closed}</div>')
-
-
-def with_class(tree: ElementTree.Element, name: str) -> list[ElementTree.Element]:
-    return [one for one in tree.iter() if name in one.get("class", "").split()]
-
-
 @pytest.mark.parametrize("edge", EDGES)
 def test_every_view_draws_every_edge(edge):
     reading = made_up_reading(**EDGES[edge])
-    for view in VIEWS.values():
-        parse(view.draw(reading))
+    for draw in (*VIEWS.values(), lambda one, say: attention_card(one)):
+        parse(draw(reading, english))
 
 
 def test_the_chart_says_what_the_reading_says():
@@ -65,18 +56,25 @@ def test_the_chart_says_what_the_reading_says():
     for name, row, value, threshold in zip(MOSEI, rows, reading.probabilities, THRESHOLDS, strict=True):
         assert COLOURS[name] in row.get("style")
         assert with_class(row, "fv-fill")[0].get("style") == f"--value:{value:.4f}"
-        assert with_class(row, "fv-threshold")[0].get("style") == f"--value:{threshold:.4f}"
+        line = with_class(row, "fv-threshold")[0].get("style")
+        assert line == f"--threshold:var(--threshold-{name}, {threshold:.4f})", "the visitor's, or else the model's"
+        assert (row.get("data-emotion"), row.get("data-value")) == (name, repr(float(value))), "to the last bit"
         assert with_class(row, "fv-value")[0].text == f"{value:.2f}"
 
 
-def test_the_chart_names_the_strongest_first_and_neutral_where_there_is_none():
-    assert "Sad (0.90), anger (0.80) and fear (0.30) reach their thresholds" in reading_chart(
-        made_up_reading(probabilities=(0.8, 0, 0.3, 0, 0.9, 0))
-    )
-    quiet = reading_chart(made_up_reading(probabilities=(0,) * 6))
-    assert "reads as neutral" in quiet
-    assert ">neutral</span>" in quiet
-    assert "fv-on" not in quiet
+def test_the_headline_names_what_is_active_and_neutral_where_nothing_is():
+    assert seen_words(parse(reading_chart(made_up_reading()))) == ["happy", "surprise"]
+    quiet = parse(reading_chart(made_up_reading(probabilities=(0,) * 6)))
+    assert seen_words(quiet) == ["neutral"]
+    assert not with_class(quiet, "fv-on")
+
+
+def test_the_sentence_names_the_strongest_first():
+    readings = [made_up_reading(probabilities=(0.8, 0, 0.3, 0, 0.9, 0))]
+    tree = parse(summary_chart(summarise(readings, MOSEI, THRESHOLDS)))
+    items = [one.text for one in with_class(tree, "fv-item") if "fv-on" in one.get("class")]
+    assert items == ["sad (0.90)", "anger (0.80)", "fear (0.30)"]
+    assert "reads as neutral" in "".join(with_class(tree, "fv-none")[-1].itertext()), "there, and not seen"
 
 
 def test_the_average_has_both_means():
@@ -88,7 +86,7 @@ def test_the_average_has_both_means():
     happy = with_class(parse(chart), "fv-bar")[MOSEI.index("happy")]
     assert with_class(happy, "fv-fill")[0].get("style") == "--value:0.5000"
     assert with_class(happy, "fv-second")[0].get("style") == "--value:0.2500"
-    assert "On average over 2 utterances: happy (0.50)" in chart
+    assert "On average over 2 utterances, the clip expresses" in chart
     assert "so far" not in chart
     assert "so far" in summary_chart(summarise(readings, MOSEI, THRESHOLDS), complete=False)
 
@@ -134,8 +132,10 @@ def test_each_input_says_what_it_reads_alone():
     reading = dataclasses.replace(
         reading, modalities={"face": None, "voice": np.zeros(6), "words": np.array([0, 0, 0, 0.9, 0, 0.9])}
     )
-    alone = [one.text for one in with_class(parse(inputs_card(reading)), "fv-alone")]
-    assert alone == ["left out", "alone: neutral", "alone: happy and surprise"]
+    face, voice, words = with_class(parse(inputs_card(reading)), "fv-alone")
+    assert face.text == "left out"
+    assert seen_words(voice) == ["neutral"]
+    assert seen_words(words) == ["happy", "surprise"]
 
 
 def test_the_spectrogram_lies_on_the_clips_time_and_on_hertz():

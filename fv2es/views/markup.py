@@ -88,11 +88,3 @@ def png(figure: Figure, dpi: int) -> bytes:
     with _DRAWING:
         figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
     return stream.getvalue()
-
-
-def png(figure: Figure, dpi: int) -> bytes:
-    """A figure as a file, with its own background."""
-    stream = io.BytesIO()
-    with _DRAWING:
-        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
-    return stream.getvalue()
