@@ -160,7 +160,7 @@ class Panel:
 
 def _dots(pen: ImageDraw, x: int, top: int, bottom: int, size: int) -> None:
     """A dotted line downwards, dark between the dots, so that it shows on every colour."""
-    thick = FINER * max(1, size // (8 * FINER))  # whole pixels of the picture that is left
+    thick = FINER * max(1, size // (6 * FINER))  # whole pixels of the picture that is left
     x, top = (one // FINER * FINER for one in (x - thick // 2, top))
     pen.rectangle((x, top, x + thick - 1, bottom), rgb(BACKGROUND))
     for y in range(top, bottom - thick + 1, 2 * thick):
