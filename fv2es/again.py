@@ -20,6 +20,8 @@ LONGEST = 2000  # characters of a transcript; no model reads more than a hundred
 TYPED = "typed"  # source of a transcript that a visitor has edited
 
 NOTHING_LEFT = "With face, voice and words all left out there is nothing to read: keep at least one of them."
+NOTHING_ELSE = "Nothing is left to read of this utterance: keep a modality that it has, or type its words."
+TOO_LONG = f"That is too much for one utterance: a transcript may have at most {LONGEST} characters."
 
 
 class AgainError(ValueError):
@@ -35,7 +37,7 @@ def edited(utterance: Utterance, *, drop: Collection[str] = (), transcript: str 
     if strangers := set(drop) - set(MODALITIES):
         raise ValueError(f"needs modalities of {', '.join(MODALITIES)}, got {', '.join(sorted(strangers))}")
     if transcript is not None and len(transcript) > LONGEST:
-        raise AgainError(f"A transcript may have at most {LONGEST} characters, and this one has {len(transcript)}.")
+        raise AgainError(TOO_LONG)
     if transcript is not None and transcript.strip() != utterance.transcript.text.strip():
         utterance = replace(utterance, transcript=Transcript(transcript.strip(), TYPED))
     if FACE in drop:
@@ -45,7 +47,7 @@ def edited(utterance: Utterance, *, drop: Collection[str] = (), transcript: str 
     if WORDS in drop:
         utterance = replace(utterance, transcript=Transcript())
     if not utterance.modalities:
-        raise AgainError(_nothing(drop))
+        raise AgainError(NOTHING_LEFT if len(set(drop)) == len(MODALITIES) else NOTHING_ELSE)
     return utterance
 
 
@@ -106,9 +108,3 @@ def _read(reader: Reader, index: int, utterance: Utterance, thresholds: np.ndarr
 def _thresholds(reader: Reader, reading: Reading) -> np.ndarray:
     """A visitor's own, where they are of the same emotions."""
     return reading.thresholds if reading.emotions == reader.emotions else reader.thresholds
-
-
-def _nothing(drop: Collection[str]) -> str:
-    if len(set(drop)) == len(MODALITIES):
-        return NOTHING_LEFT
-    return "Nothing is left to read of this utterance: keep a modality that it has, or type its words."

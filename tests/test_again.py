@@ -105,7 +105,7 @@ def test_nothing_left_is_said_in_a_sentence(reader, reading):
     silent = read(reader, only(reading.utterance, ["face"]))
     with pytest.raises(AgainError, match="Nothing is left to read of this utterance"):
         rerun(reader, silent, drop=["face"])
-    with pytest.raises(AgainError, match=f"at most {LONGEST} characters, and this one has {LONGEST + 1}"):
+    with pytest.raises(AgainError, match="at most 2000 characters"):
         rerun(reader, reading, transcript="a" * (LONGEST + 1))
     with pytest.raises(ValueError, match="needs modalities of face, voice, words, got smell"):
         edited(reading.utterance, drop=["smell"])

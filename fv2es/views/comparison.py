@@ -72,7 +72,7 @@ def _average(name: str, readings: list[Reading], say: Say) -> str:
 def _own(markup: str, reading: Reading, element: str = "div") -> str:
     """Markup whose thresholds are the second model's: those that the visitor moves are not meant."""
     unset = ";".join(f"--threshold-{escape(name)}:initial" for name in reading.emotions)
-    return f'<{element} data-own-thresholds style="{unset}">{markup}</{element}>'
+    return f'<{element} data-own-thresholds="yes" style="{unset}">{markup}</{element}>'
 
 
 def _table(pairs: Pairs, names: tuple[str, str], say: Say) -> str:
