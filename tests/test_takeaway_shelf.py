@@ -108,13 +108,12 @@ def test_what_is_opened_again_is_what_was_kept(shelf, tmp_path):
 
 def test_every_field_is_known_to_the_packing():
     """A field that is added to a noun has to be packed as well: then add it here."""
-    assert {
-        kind.__name__: [field.name for field in fields(kind)] for kind in (Result, Reading, Utterance, FaceCrop)
-    } == {
-        "Result": "file model checkpoint emotions thresholds readings duration notes moved".split(),
-        "Reading": "index utterance emotions probabilities thresholds modalities attention seconds".split(),
-        "Utterance": "span faces waveform mel transcript notes".split(),
-        "FaceCrop": "time pixels box confidence".split(),
+    kinds = (Result, Reading, Utterance, FaceCrop)
+    assert {kind.__name__: " ".join(field.name for field in fields(kind)) for kind in kinds} == {
+        "Result": "file model checkpoint emotions thresholds readings duration notes moved",
+        "Reading": "index utterance emotions probabilities thresholds modalities attention seconds",
+        "Utterance": "span faces waveform mel transcript notes",
+        "FaceCrop": "time pixels box confidence",
     }
 
 
