@@ -12,11 +12,14 @@ from made_up import THRESHOLDS, made_up_reading
 
 from fv2es.emotions import MOSEI
 from fv2es.hub import Checkpoint, CheckpointError
+from fv2es.limits import Limits
 from fv2es.media import MediaError
 from fv2es.modalities.speech import SpeechError
 from fv2es.results import analysis_json, reading_json, summarise
+from fv2es.takeaway import Shelf
 from fv2es.ui import build_demo, launch_options
-from fv2es.ui.handlers import DRAWN, NO_CLIP, TABS, Handlers
+from fv2es.ui.handlers import DRAWN, NO_CLIP, Handlers
+from fv2es.ui.looking import MARKUP, Looking
 from fv2es.ui.models import Models, Offer
 from fv2es.ui.page import forgets
 from fv2es.ui.session import Session
@@ -81,9 +84,15 @@ class _Analysis:
         self.maker.closed += 1
 
 
+def handlers_of(analyse: MadeUp, folder: Path | None = None, models: Models | None = None) -> Handlers:
+    """folder: of the shelf, which keeps nothing before something is put there."""
+    shelf = Shelf(folder or Path("nowhere"))
+    return Handlers(analyse, Looking(models, shelf, Limits()), shelf, models)
+
+
 def start(analyse: MadeUp, session: Session | None = None, *options):
     """Handlers, and what `begin` and `read` give."""
-    handlers, session = Handlers(analyse), session or Session()
+    handlers, session = handlers_of(analyse), session or Session()
     begun = handlers.begin(session, "clip.mp4", *(options or OPTIONS))
     return handlers, session, begun, handlers.read(session)
 
@@ -146,7 +155,7 @@ def test_options_reach_the_pipeline():
 
 
 def test_without_a_clip_nothing_is_begun():
-    handlers, session = Handlers(MadeUp()), Session()
+    handlers, session = handlers_of(MadeUp()), Session()
     page = handlers.begin(session, None, *OPTIONS)
     assert NO_CLIP in page["notices"]
     assert session.run is None
@@ -183,7 +192,7 @@ def test_clear_empties_and_ends():
     next(update for update in updates if "feed" in update)
     page = handlers.clear(session)
     assert page["status"] == empty()
-    assert page["notices"] == "" == "".join(page[name] for name in (*DRAWN, *TABS))
+    assert page["notices"] == "" == "".join(page[name] for name in (*DRAWN, *MARKUP))
     assert not page["results"].visible
     assert not page["tabs"].visible
     assert [update for update in updates if "status" in update] == []
@@ -243,7 +252,7 @@ def test_no_speech_and_no_face_are_results():
 def test_a_chosen_utterance_stays_while_others_arrive():
     handlers, session, _, updates = start(MadeUp(3))
     next(update for update in updates if "feed" in update)
-    handlers.open(session, "attention")
+    session.tab = "attention"
     page = handlers.heed(session, told(session, chosen=0, missing=0))
     assert "Utterance 1 " in page["feed"]
     assert "I got the job!" in page["feed"]
@@ -304,13 +313,17 @@ def active(markup: str) -> set[str]:
     return set(re.findall(r'class="fv-bar fv-on" data-emotion="(\w+)"', markup))
 
 
-def test_a_tab_is_drawn_when_it_is_opened_and_when_the_clip_is_read():
-    handlers, session, _, updates = start(MadeUp(2))
+def test_the_open_tab_is_drawn_when_the_clip_is_read():
+    *_, updates = start(MadeUp(2))
     *streamed, last = updates
     assert not any("attention" in update for update in streamed), "nobody has opened it yet"
     assert "Level 1" in last["attention"]
-    assert "Level 1" in handlers.open(session, name="attention")["attention"]
-    assert Handlers(MadeUp()).open(Session(), name="attention") == {}
+
+
+def test_an_open_tab_follows_the_newest_utterance():
+    _, session, _, updates = start(MadeUp(2))
+    session.tab = "what-if"
+    assert "other-words" in page_after(list(updates)[:-2])
 
 
 @pytest.mark.parametrize(
@@ -327,7 +340,7 @@ def test_a_tab_is_drawn_when_it_is_opened_and_when_the_clip_is_read():
 )
 def test_the_language_is_that_of_the_browser(accepted, language):
     session = Session()
-    Handlers(MadeUp()).greet(session, accepted)
+    handlers_of(MadeUp()).greet(session, accepted)
     assert session.language == language_of(accepted) == language
 
 
@@ -344,16 +357,8 @@ def test_the_page_says_which_model_made_it_and_not_which_is_chosen():
     assert handlers.clear(session)["made-by"] == ""
 
 
-def test_a_model_without_nested_attention_says_so():
-    handlers, session, _, updates = start(MadeUp(1), None, "auto", None, None, "largest", "other-compact")
-    page_after(updates)
-    said = "Other compact has no nested attention in its voice network"
-    assert said in handlers.open(session, name="attention")["attention"]
-    assert said in handlers.heed(session, told(session, chosen=0))["attention"]
-
-
 def test_a_chosen_model_is_described():
-    handlers = Handlers(MadeUp(), two_models().offers)
+    handlers = handlers_of(MadeUp(), models=two_models())
     assert handlers.describe("other-compact") == {
         "about-model": '<p class="fv-about-model">It hears &lt;nothing&gt;.</p>'
     }
@@ -384,7 +389,7 @@ def test_the_choice_is_hidden_where_there_is_none(tmp_path):
 
 def test_visitors_share_nothing():
     analyse = MadeUp(2)
-    handlers, one, other = Handlers(analyse), Session(), Session()
+    handlers, one, other = handlers_of(analyse), Session(), Session()
     for session, clip in ((one, "one.mp4"), (other, "other.mp4")):
         handlers.begin(session, clip, *OPTIONS)
     first, second = handlers.read(one), handlers.read(other)

@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,13 @@ from fv2es.modalities.speech import SpeechError
 from fv2es.pipeline import Analysis
 from fv2es.results import Fold, analysis_json, reading_json
 from fv2es.schema import Reading
-from fv2es.ui.models import Offer
+from fv2es.takeaway import Shelf, ShelfError
+from fv2es.ui import looking
+from fv2es.ui.looking import Looking
+from fv2es.ui.models import Models, Offer
 from fv2es.ui.session import Request, Run, Session
-from fv2es.ui.words import about_model, language_of, made_by, no_attention, speaker
-from fv2es.views import VIEWS, attention_card, summary_chart
+from fv2es.ui.words import about_model, language_of, made_by, speaker
+from fv2es.views import VIEWS, summary_chart
 from fv2es.views.bars import counted, seconds
 from fv2es.views.notices import empty, notices, status
 from fv2es.views.timeline import threshold_sliders, timeline, utterance_list
@@ -41,7 +44,8 @@ NO_CLIP = "Choose a clip first: upload one, record yourself, or take an example.
 FULL = "Too many visitors are waiting just now. Please try again in a minute."
 FAILED = "This clip could not be read to its end."
 DRAWN = ("timeline", "utterances", "thresholds", "feed", "summary", "made-by")  # parts that a run draws
-TABS = ("attention",)
+PARTS = ("status", "notices", "results", "tabs", "submit", "stop", *DRAWN, *looking.PARTS)  # all that change
+OPENED = "This is a result that was kept: {file}. The clip itself is not here."
 
 logger = logging.getLogger(__name__)
 
@@ -49,18 +53,46 @@ logger = logging.getLogger(__name__)
 class Handlers:
     """All that the page does.
 
-    analyse: as in `fv2es.pipeline`, with the limits already in it and a model's name in place of its reader. offers:
-    the models that may be chosen.
+    analyse: as in `fv2es.pipeline`, with the limits already in it and a model's name in place of its reader. models:
+    those that may be chosen. shelf: where results are kept for links.
     """
 
-    def __init__(self, analyse: Analyse, offers: Sequence[Offer] = ()) -> None:
+    def __init__(self, analyse: Analyse, looking: Looking, shelf: Shelf, models: Models | None = None) -> None:
         self._analyse = analyse
-        self._offers = {one.name: one for one in offers}
+        self._looking = looking
+        self._shelf = shelf
+        self._models = models
+        self._offers: dict[str, Offer] = {one.name: one for one in (models.offers if models else ())}
 
-    def greet(self, session: Session, accepted: str) -> Update:
-        """A visitor has come. accepted: the languages that the browser asks for."""
+    def greet(self, session: Session, accepted: str, token: str | None = None) -> Update:
+        """A visitor has come. accepted: the languages that the browser asks for. token: of the result to be opened."""
         session.language = language_of(accepted)
-        return {"session": session}
+        self._shelf.sweep()
+        if not token:
+            return {"session": session}
+        say = speaker(session.language)
+        try:
+            result = self._shelf.get(token)
+        except ShelfError as error:
+            return {"session": session, "notices": notices((), say(str(error)))}
+        session.end()
+        run = session.run = Run.opened(result, self._reader(result.model, result.checkpoint))
+        shown = run.seen(run.readings[-1])
+        return {
+            "session": session,
+            "utterances": utterance_list(run.all_shown, run.name, say),
+            "feed": _card(run, shown, say),
+            **_frame(run, say),
+            **_ended(run, say(OPENED).format(file=run.file), say),
+            **self._settled(session),
+        }
+
+    def _reader(self, name: str, checkpoint: Mapping[str, Any]) -> Any:
+        """The model that made a kept result; None where those weights are not here."""
+        offer = self._offers.get(name)
+        if offer is None or self._models is None or offer.checkpoint.sha256 != checkpoint.get("sha256"):
+            return None
+        return self._models.reader(name)
 
     def describe(self, name: str | None) -> Update:
         """What the model that is chosen is."""
@@ -77,19 +109,19 @@ class Handlers:
     def read(self, session: Session) -> Iterator[Update]:
         """Read the clip that `begin` has noted: an update at once, then as each utterance is known."""
         run, say = session.run, speaker(session.language)
-        if run is None or run.cancel.is_set():
+        if run is None or run.request is None or run.cancel.is_set():
             return
         yield {"status": status(say("Reading the clip…"), busy=True)}
         began, problem = time.monotonic(), None
         try:
             with closing(self._analyse(run.request.clip, cancel=run.cancel, **run.request.options)) as analysis:
-                run.reader = analysis.reader
+                run.begun(analysis.reader)
                 for reading in analysis:
                     if session.run is not run:  # cleared meanwhile
                         return
                     run.readings.append(reading)
                     run.duration = analysis.duration
-                    yield from _news(session, run, analysis.expected, say)
+                    yield from self._news(session, run, analysis.expected, say)
                 run.notes, run.duration = analysis.notes, analysis.duration
                 if run.cancel.is_set():
                     return  # `stop` has said so
@@ -99,7 +131,8 @@ class Handlers:
             problem = _unexpected(say)
         if session.run is run:
             spent = time.monotonic() - began
-            yield _ended(session, run, _done(run, spent, say) if problem is None else say(FAILED), say, problem)
+            yield _ended(run, _done(run, spent, say) if problem is None else say(FAILED), say, problem)
+            yield self._settled(session)
 
     def stop(self, session: Session) -> Update:
         """End the work and keep what is there."""
@@ -109,8 +142,9 @@ class Handlers:
             return _buttons(busy=False)
         kept = len(run.readings)
         if not kept:
-            return _ended(session, run, say("Stopped before anything was read. Submit begins again."), say)
-        return _ended(session, run, say("Stopped after {count}.").format(count=counted(kept, say)), say)
+            return _ended(run, say("Stopped before anything was read. Submit begins again."), say)
+        stopped = say("Stopped after {count}. What was read stays.").format(count=counted(kept, say))
+        return _ended(run, stopped, say) | self._settled(session)
 
     def full(self, session: Session) -> Update:
         """The queue has no place left."""
@@ -128,7 +162,8 @@ class Handlers:
             "results": gr.Column(visible=False),
             "tabs": gr.Column(visible=False),
             **dict.fromkeys(DRAWN, ""),
-            **dict.fromkeys(TABS, ""),
+            **dict.fromkeys(looking.MARKUP, ""),
+            "video": gr.Video(value=None, visible=False),
             **_buttons(busy=False),
         }
 
@@ -145,12 +180,27 @@ class Handlers:
         missing = _index(told.get("missing"), run)
         say = speaker(session.language)
         card = {} if missing is None else {"feed": _card(run, run.seen(run.readings[missing]), say)}
-        return card | _tab(session, run)
+        return card | self._looking.draw(session)
 
-    def open(self, session: Session, name: str) -> Update:
-        """A tab is opened, and drawn only now."""
-        session.tab = name
-        return _tab(session, session.run) if session.run else {}
+    def _news(self, session: Session, run: Run, expected: float | None, say: Say) -> Iterator[Update]:
+        """First the chart, which costs nothing, then what has to be drawn."""
+        reading = run.seen(run.readings[-1])
+        share = min(reading.span.end / expected, 1.0) if expected else None
+        progress = say("Utterance {n}").format(n=reading.index + 1)
+        update = _frame(run, say) if len(run.readings) == 1 else {}
+        yield update | {
+            "status": status(f"{progress} · {seconds(reading.span)}", share, busy=True),
+            "timeline": timeline(run.all_shown, expected or 0.0, say),
+            "utterances": utterance_list(run.all_shown, run.name, say),
+            "feed": _card(run, reading, say, ("emotions",)),
+            "summary": summary_chart(run.summary, complete=False, say=say) if run.summary else "",
+        }
+        yield {"feed": _card(run, reading, say)} | (self._looking.draw(session) if run.chosen is None else {})
+
+    def _settled(self, session: Session) -> Update:
+        """When nothing more is read, there is time for the tab that stands open though nobody has opened it."""
+        session.tab = session.tab or looking.TABS[0]
+        return self._looking.draw(session)
 
     def analyze(self, clip: str | None, *options: Any) -> Iterator[dict[str, Any]]:
         """The endpoint: the document of `docs/json.md`, first of what is known, at last the whole."""
@@ -171,54 +221,32 @@ class Handlers:
             raise gr.Error(_unexpected(), print_exception=False) from error
 
 
-def _news(session: Session, run: Run, expected: float | None, say: Say) -> Iterator[Update]:
-    """First the chart, which costs nothing, then what has to be drawn."""
-    reading = run.seen(run.readings[-1])
-    share = min(reading.span.end / expected, 1.0) if expected else None
-    progress = say("Utterance {n}").format(n=reading.index + 1)
-    update = {
-        "status": status(f"{progress} · {seconds(reading.span)}", share, busy=True),
-        "results": gr.Column(visible=True),
-        "tabs": gr.Column(visible=True),
-        "timeline": timeline(run.all_shown, expected or 0.0, say),
-        "utterances": utterance_list(run.all_shown, run.name, say),
-        "feed": _card(run, reading, say, ("emotions",)),
-        "summary": summary_chart(run.summary, complete=False, say=say) if run.summary else "",
-    }
-    if len(run.readings) == 1 and run.reader:
-        update["made-by"] = made_by(run.reader.checkpoint, say)
-        update["thresholds"] = threshold_sliders(
-            reading.emotions, reading.thresholds, run.readings[0].thresholds, run.name, say
-        )
-    yield update
-    yield {"feed": _card(run, reading, say)} | (_tab(session, run) if run.chosen is None else {})
-
-
 def _card(run: Run, reading: Reading, say: Say, views: Sequence[str] = tuple(VIEWS)) -> str:
     """Of one utterance; `page.js` keeps it and shows it when it is chosen."""
     content = "".join(VIEWS[name](reading, say) for name in views)
     return f'<article data-run="{run.name}" data-card="{reading.index}">{content}</article>'
 
 
-def _tab(session: Session, run: Run) -> Update:
-    """The tab that stands open, drawn; others are emptied, so that they never show another utterance."""
-    reading, say = run.shown, speaker(session.language)
-    if session.tab not in TABS or reading is None:
-        return {}
-    if run.reader and not run.reader.attends:
-        return {"attention": no_attention(run.reader.checkpoint, say)}
-    return {"attention": attention_card(reading)}
+def _frame(run: Run, say: Say) -> Update:
+    """What stands around the utterances of a run from its first one on."""
+    reading = run.readings[0]
+    return {
+        "results": gr.Column(visible=True),
+        "tabs": gr.Column(visible=True),
+        "made-by": made_by(run, say),
+        "thresholds": threshold_sliders(
+            reading.emotions, run.seen(reading).thresholds, reading.thresholds, run.name, say
+        ),
+    }
 
 
-def _ended(session: Session, run: Run, sentence: str, say: Say, problem: str | None = None) -> Update:
+def _ended(run: Run, sentence: str, say: Say, problem: str | None = None) -> Update:
     """The last update of a run, however it ended."""
-    session.tab = session.tab or TABS[0]
     return {
         "status": status(sentence),
         "notices": notices([say(one) for one in run.notes], say(problem) if problem else None),
         "timeline": timeline(run.all_shown, run.duration, say),
         "summary": summary_chart(run.summary, say=say) if run.summary else "",
-        **_tab(session, run),
         **_buttons(busy=False),
     }
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fv2es.reader import Reader
 from fv2es.schema import Reading, Summary
 from fv2es.takeaway import Result
+
+SPEECH = [
+    ("automatic", "auto"),
+    ("Whisper", "whisper"),
+    ("PocketSphinx (rough, offline)", "pocketsphinx"),
+    ("no words", "none"),
+]
+SPEAKERS = [("the largest face", "largest"), ("in the left half", "left"), ("in the right half", "right")]
 
 
 @dataclass(frozen=True)
@@ -42,13 +51,14 @@ class Request:
 
 @dataclass(eq=False)
 class Run:
-    """One analysis: it grows while the clip is read and stays when it is done or stopped.
+    """One analysis: it grows while the clip is read and stays when it is done or stopped; or one that a link opened.
 
     Its readings are as the checkpoint's thresholds have them; `shown`, `all_shown` and `summary` are under those that
-    the visitor has moved.
+    the visitor has moved. request: None for one that a link opened, whose clip is not here.
     """
 
-    request: Request
+    request: Request | None
+    file: str = ""
     name: str = field(default_factory=lambda: secrets.token_hex(4))  # tells it from others, on the page
     cancel: threading.Event = field(default_factory=threading.Event)
     readings: list[Reading] = field(default_factory=list)
@@ -56,7 +66,24 @@ class Run:
     duration: float = 0.0  # seconds of the clip that have been read
     chosen: int | None = None  # by the visitor; None follows the newest
     moved: np.ndarray | None = None  # (E,) the visitor's thresholds, None where nothing was moved
-    reader: Reader | None = None  # the model that reads it
+    reader: Reader | None = None  # the model that reads it; None where it is not here (any more)
+    model: str = ""
+    identity: Mapping[str, Any] = field(default_factory=dict)  # of the weights
+    compared: list[tuple[Reading, Reading]] = field(default_factory=list)  # with what another model says
+    other: str = ""  # that model, for people
+
+    @classmethod
+    def opened(cls, result: Result, reader: Reader | None) -> Run:
+        """A kept result. reader: the model that made it, if it is here."""
+        run = cls(None, result.file, readings=list(result.readings), notes=result.notes, moved=result.moved)
+        run.duration = result.duration or 0.0
+        run.reader, run.model, run.identity = reader, result.model, result.checkpoint
+        run.cancel.set()
+        return run
+
+    def begun(self, reader: Reader) -> None:
+        """This model reads it."""
+        self.reader, self.model, self.identity = reader, reader.name, reader.checkpoint.identity
 
     @property
     def shown(self) -> Reading | None:
@@ -75,21 +102,19 @@ class Run:
 
     @property
     def summary(self) -> Summary | None:
-        result = self.result
-        return result.summary if result else None
+        return self.result.summary if self.result else None
 
     @property
     def result(self) -> Result | None:
         """All of it so far, for files; None before the first utterance."""
-        if self.reader is None or not self.readings:
+        if not self.readings:
             return None
-        first = self.readings[0]
         return Result(
-            file=Path(self.request.clip).name,
-            model=self.reader.name,
-            checkpoint=self.reader.checkpoint.identity,
-            emotions=first.emotions,
-            thresholds=first.thresholds,
+            file=self.file,
+            model=self.model,
+            checkpoint=self.identity,
+            emotions=self.readings[0].emotions,
+            thresholds=self.readings[0].thresholds,
             readings=tuple(self.readings),
             duration=self.duration,
             notes=tuple(self.notes),
@@ -102,13 +127,15 @@ class Session:
     """One visitor's; Gradio keeps it in a `State` and forgets it an hour after the tab is closed."""
 
     run: Run | None = None
-    tab: str | None = None  # the one that the visitor has opened
+    tab: str | None = None  # the one that stands open
     language: str = "en"
+    head: int | None = None  # of the attention that is shown; None: their mean
+    piece: int | None = None  # of the utterance, likewise
 
     def start(self, request: Request) -> Run:
         """A new run in place of the old one."""
         self.end()
-        self.run = Run(request)
+        self.run = Run(request, Path(request.clip).name)
         return self.run
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 FOLDER = Path(__file__).parent
-STYLES = [FOLDER / "style.css"]
+STYLES = [FOLDER / "style.css", FOLDER / "tabs.css"]
 SCRIPT = FOLDER / "page.js"
 _INK = gr.themes.Color(
     "#f1f4f8", "#e2e8f0", "#c8d4e3", "#a3b6cf", "#7a94b6", "#57759d",

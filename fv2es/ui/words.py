@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fv2es.emotions import COLOURS, MOSEI
-from fv2es.hub import Checkpoint
 from fv2es.ui.chinese import CHINESE
 from fv2es.ui.models import Offer, title
+from fv2es.ui.session import Run
 from fv2es.views.markup import escape, sentence_list
 from fv2es.views.words import Say, english
 
@@ -96,16 +96,11 @@ def about_model(offer: Offer) -> str:
     return f'<p class="fv-about-model">{escape(offer.about)}</p>' if offer.about else ""
 
 
-def made_by(checkpoint: Checkpoint, say: Say = english) -> str:
+def made_by(run: Run, say: Say = english) -> str:
     """Which weights a result comes from, so that it is clear after another model has been chosen."""
-    identity = checkpoint.identity
-    name = f"<b>{escape(title(checkpoint))}</b>"
+    identity = run.identity
+    name = f"<b>{escape(title(run.reader.checkpoint) if run.reader else run.model)}</b>"
     version = say("version {number}, ").format(number=escape(identity["version"])) if "version" in identity else ""
     read = say("Read by {name}, {version}weights {hash}…")
-    return f'<p class="fv-made-by">{read.format(name=name, version=version, hash=identity["sha256"][:12])}</p>'
-
-
-def no_attention(checkpoint: Checkpoint, say: Say = english) -> str:
-    """In place of the maps."""
-    sentence = say("{name} has no nested attention in its voice network, so there is nothing to show here.")
-    return f'<p class="fv-missing">{sentence.format(name=escape(title(checkpoint)))}</p>'
+    digest = escape(str(identity.get("sha256", ""))[:12])
+    return f'<p class="fv-made-by">{read.format(name=name, version=version, hash=digest)}</p>'

@@ -1,0 +1,76 @@
+"""`analyze`, for programs: the one endpoint that the page shows to them, and its MCP tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from fv2es.ui.handlers import Handlers
+from fv2es.ui.models import Models
+from fv2es.ui.session import SPEAKERS, SPEECH
+
+if TYPE_CHECKING:
+    from gradio.blocks import BlockFunction
+    from gradio.state_holder import SessionState
+
+NAME, LEAST = "analyze", 5  # values that programs send, from the first version on
+READ_AT_ONCE = 2  # clips; the others wait in the queue
+
+
+class Answering(gr.Blocks):
+    """Blocks whose endpoint goes on answering the programs of yesterday, who send fewer values than it takes today."""
+
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
+    ) -> list[Any]:
+        if block_fn.api_name == NAME:
+            inputs = [*inputs, *(getattr(one, "value", None) for one in block_fn.inputs[max(len(inputs), LEAST) :])]
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+
+
+def endpoint(handlers: Handlers, models: Models | None) -> None:
+    """`analyze`, for programs; its parts are not on the page."""
+    standard = models.default if models else None
+    clip = gr.File(visible=False, label="clip", type="filepath")
+    speech = gr.Radio(SPEECH, value="auto", visible=False, label="speech")
+    subtitles = gr.File(visible=False, label="subtitles", type="filepath", file_types=[".srt", ".vtt"])
+    text = gr.Textbox("", visible=False, label="text")
+    speaker = gr.Radio(SPEAKERS, value="largest", visible=False, label="speaker")
+    names = [one.name for one in models.offers] if models else []
+    model = gr.Radio(names, value=standard, visible=False, label="model")
+    result = gr.JSON(visible=False, label="result")
+
+    def analyze(
+        clip: str,
+        speech: str = "auto",
+        subtitles: str | None = None,
+        text: str = "",
+        speaker: str = "largest",
+        model: str | None = standard,
+    ) -> Iterator[dict[str, Any]]:
+        """Read the emotions expressed in a clip, utterance by utterance, from face, voice and words.
+
+        Args:
+            clip: a video, a sound file or a picture.
+            speech: who hears the words: auto, whisper, pocketsphinx or none.
+            subtitles: an SRT or WebVTT file, used instead of hearing.
+            text: the words as typed, used before all else; one line for each utterance.
+            speaker: whose face is followed: largest, left or right.
+            model: which of the models that are here reads it.
+
+        Returns:
+            The result so far, at last the whole one, in the form that docs/json.md describes.
+        """
+        yield from handlers.analyze(clip, speech, subtitles, text, speaker, model)
+
+    gr.Button(visible=False).click(
+        analyze,
+        [clip, speech, subtitles, text, speaker, model],
+        result,
+        api_name=NAME,
+        concurrency_id="model",
+        concurrency_limit=READ_AT_ONCE,
+        show_progress="hidden",
+    )

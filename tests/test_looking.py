@@ -1,0 +1,189 @@
+"""The tabs: what they show of a result, what they do with it, and the files and links that they give."""
+
+import csv
+import io
+import json
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from made_up import THRESHOLDS, made_up_reading
+from test_app import READER, handlers_of, made_up_reader, page_after, two_models
+
+from fv2es.emotions import MOSEI
+from fv2es.limits import Limits
+from fv2es.schema import MODALITIES, Prediction
+from fv2es.takeaway import Shelf
+from fv2es.ui.looking import NO_CLIP, NO_MODEL, Looking
+from fv2es.ui.models import Models, Offer
+from fv2es.ui.session import Request, Run, Session
+
+
+class Predicting:
+    """A model that hears one emotion in whatever has words, and nothing in what has none."""
+
+    def __init__(self, name: str = "made-up", hears: int = 3) -> None:
+        self.hears, self.asked = hears, []
+        self.__dict__.update(made_up_reader(name).__dict__)
+
+    def predict(self, utterances, attention=False):
+        self.asked += utterances
+        one = np.where(np.arange(len(MOSEI)) == self.hears, 3.0, -3.0)
+        return [
+            Prediction(one if each.transcript else -abs(one), dict.fromkeys(each.modalities, one))
+            for each in utterances
+        ]
+
+    def weights_in_force(self, present):
+        return {name: 1 / len(present) for name in MODALITIES if name in present}
+
+
+@pytest.fixture
+def session():
+    """A visitor whose clip of two utterances has been read."""
+    run = Run(Request("/secret/clip.mp4"), "clip.mp4", readings=[made_up_reading(0), made_up_reading(1, 3.0, 5.0)])
+    run.begun(Predicting())
+    return Session(run)
+
+
+@pytest.fixture
+def looking(tmp_path):
+    readers = {"made-up": Predicting(), "other-compact": Predicting("other-compact", hears=0)}
+    offers = [Offer(one.checkpoint) for one in readers.values()]
+    models = Models(offers, "made-up", load=lambda checkpoint: readers[checkpoint.name])
+    return Looking(models, Shelf(tmp_path / "shelf"), Limits())
+
+
+def test_nothing_is_drawn_of_nothing(looking):
+    for name in ("attention", "files", "nonsense"):
+        assert looking.open(Session(), name) == {}
+    assert list(looking.compare(Session(), "made-up")) == []
+    assert looking.again(Session(), "words", []) == looking.link(Session()) == {}
+
+
+def test_attention_is_looked_at_by_head_and_by_piece(looking, session):
+    page = looking.open(session, "attention")
+    assert "Level 3" in page["attention"]
+    assert [value for _, value in page["head"].choices] == [-1, 0, 1, 2, 3]
+    assert page["piece"].value == -1
+    one = looking.look(session, 2, 1)
+    assert one["attention"] != page["attention"]
+    assert (one["head"].value, one["piece"].value) == (2, 1)
+    assert looking.look(session, -1, 99)["piece"].value == -1, "there is no such piece"
+
+
+def test_modalities_are_left_out_one_by_one(looking, session):
+    card = looking.open(session, "modalities")["modalities"]
+    assert "What each says alone" in card
+    left = [set(MODALITIES) - set(each.modalities) for each in session.run.reader.asked]
+    assert left == [{"face"}, {"voice"}, {"words"}]
+
+
+def test_what_if_reads_the_chosen_utterance_again_and_no_clip(looking, session):
+    session.run.chosen = 1
+    page = looking.open(session, "what-if")
+    assert page["other-words"] == "I got the job!"
+    card = looking.again(session, "I hate <this>.", ["face"])["what-if"]
+    (asked,) = session.run.reader.asked
+    assert (asked.transcript.text, asked.faces) == ("I hate <this>.", ())
+    assert asked.span == session.run.readings[1].span
+    assert "I hate &lt;this&gt;." in card
+    assert "keep at least one" in looking.again(session, "", list(MODALITIES))["what-if"]
+
+
+def test_what_if_keeps_the_thresholds_that_were_moved(looking, session):
+    session.run.moved = np.full(6, 0.99)
+    assert "fv-bar fv-on" not in looking.again(session, "", [])["what-if"]
+
+
+def test_another_model_reads_the_same_inputs(looking, session):
+    *some, last = looking.compare(session, "other-compact")
+    assert len(some) == 2
+    assert "Other compact" in last["compare"]
+    assert "Utterance 2" in last["compared"], "the utterance on the page"
+    assert session.run.compared[0][1].active == ("anger",)
+    session.run.chosen = 0
+    assert "Utterance 1" in looking.open(session, "compare")["compared"]
+
+
+def test_a_comparison_ends_when_the_visitor_goes_on(looking, session):
+    updates = looking.compare(session, "other-compact")
+    next(updates)
+    session.run = None
+    assert list(updates) == []
+
+
+def taken(looking, session, kind) -> tuple[str, bytes]:
+    """The name and the bytes of a file, which is gone once it has been handed over."""
+    updates = looking.file(session, kind)
+    path = next(updates)["download"].value["path"]
+    with open(path, "rb") as file:
+        content = file.read()
+    assert list(updates) == []
+    return path.rpartition("/")[2], content
+
+
+def test_every_file_is_the_result_under_the_visitors_thresholds(looking, session):
+    session.run.moved = THRESHOLDS.copy()
+    session.run.moved[3] = 0.95
+    name, content = taken(looking, session, "json")
+    document = json.loads(content)
+    assert (name, document["file"], document["thresholds"]["happy"]) == ("clip.json", "clip.mp4", 0.95)
+    assert "secret" not in content.decode()
+    table = list(csv.DictReader(io.StringIO(taken(looking, session, "csv")[1].decode("utf-8-sig"))))
+    assert [one["active"] for one in table] == ["surprise", "surprise"]
+    assert taken(looking, session, "vtt")[1].startswith(b"WEBVTT")
+    assert b"-->" in taken(looking, session, "srt")[1]
+    arrays = np.load(io.BytesIO(taken(looking, session, "npz")[1]))
+    assert arrays["utterance_0001_level3"].shape[-2:] == (8, 8)
+    assert "README.txt" in zipfile.ZipFile(io.BytesIO(taken(looking, session, "zip")[1])).namelist()
+    name, picture = taken(looking, session, "png")
+    assert name == "clip-attention-2.png"
+    assert picture.startswith(b"\x89PNG")
+    assert "moved" in looking.open(session, "files")["files"]
+
+
+def test_a_link_opens_the_result_again_for_somebody_else(looking, session, tmp_path):
+    session.run.moved = np.full(6, 0.5)
+    token = looking.link(session)["link"].partition("?result=")[2].partition('"')[0]
+    handlers = handlers_of(None, tmp_path / "shelf", two_models())
+    other = Session()
+    page = handlers.greet(other, "en", token)
+    assert "clip.mp4" in page["status"]
+    assert page["utterances"].count('role="option"') == 2
+    assert other.run.shown.active == ("happy",), "under the thresholds that were moved"
+    assert other.run.reader is READER, "the weights that made it are here"
+    assert looking.file(other, "json")
+    assert NO_CLIP in page_after(looking.annotate(other))["annotate"]
+    gone = handlers.greet(Session(), "en", "A" * 22)
+    assert "no longer here" in gone["notices"]
+    assert "results" not in gone
+
+
+def test_a_result_whose_model_is_not_here_can_be_seen_and_not_asked(looking, session, tmp_path):
+    token = looking.link(session)["link"].partition("?result=")[2].partition('"')[0]
+    other = Session()
+    page = handlers_of(None, tmp_path / "shelf").greet(other, "en", token)
+    assert "made-up" in page["made-by"]
+    assert NO_MODEL in looking.again(other, "words", [])["what-if"]
+    assert NO_MODEL in looking.open(other, "modalities")["modalities"]
+
+
+def test_the_video_is_given_up_when_the_visitor_clears(looking, session, clip):
+    from conftest import shades, tone
+
+    session.run.request = Request(str(clip("talk.mp4", sound=tone(1.0), pictures=shades(10))))
+    updates = looking.annotate(session)
+    assert "Drawing the video" in next(updates)["annotate"]
+    session.run = None
+    assert not any("video" in update and update["video"].visible for update in updates)
+
+
+def test_a_video_is_made(looking, session, clip):
+    from conftest import shades, tone
+
+    session.run.request = Request(str(clip("talk.mp4", sound=tone(1.0), pictures=shades(10))))
+    made = [SimpleNamespace(**update) for update in looking.annotate(session)]
+    assert made[-1].video.visible
+    assert made[-1].video.value["path"].endswith("clip-annotated.mp4") or made[-1].video.value
