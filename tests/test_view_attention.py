@@ -63,6 +63,7 @@ EDGES = {
     "one piece": made_up_reading(end=0.7),
     "long": made_up_reading(end=15.5),
     "even": replace(made_up_reading(end=1.7), attention=even()),
+    "quiet ends": replace(made_up_reading(end=1.7), attention={**even(1), "pieces": np.array([[0.75, 1.1]])}),
     "focal": focal_reading(),
     "queries": query_reading(),
     "queries and levels": replace(query_reading(), attention=query_reading().attention | even()),

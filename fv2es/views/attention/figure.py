@@ -29,7 +29,8 @@ WIDTH, LEFT, RIGHT = 9.0, 0.75, 7.85  # inches: of the figure, and where picture
 BAR = 0.14  # width of a colour bar
 TITLE, GAP = 0.45, 0.2  # heights above everything, and between the panels
 ROW, STRIP, QUERY = 2.25, 1.0, 0.17  # heights of the row of levels and of a strip over time, and of an emotion
-LABELS = 1.15  # height of the words under the queries
+SIDE = 1.26  # of a panel, at most
+LABELS = 0.95  # height of the words under the queries
 MOST_LABELS = 45
 
 Box = tuple[float, float, float, float]  # left, bottom, width, height in inches
@@ -99,7 +100,7 @@ def _panels(sheet: Sheet, reading: Reading, levels: list[Level], head: int | Non
     if levels[0].folds > 1:
         inputs.append(("Input", "four channels\nof 32 bands, mean", decibels(folded(sound))))
     count = len(inputs) + len(levels)
-    side = (RIGHT - LEFT - GAP * (count - 1)) / count
+    side = min((RIGHT - LEFT - GAP * (count - 1)) / count, SIDE)
     bottom = sheet.take(ROW) + ROW - side - 0.42
     sheet.write(LEFT, bottom + side + 0.3, piece_words(reading, piece).capitalize(), 8.5, FAINT)
     boxes = [(LEFT + number * (side + GAP), bottom, side, side) for number in range(count)]

@@ -113,7 +113,10 @@ def _shares(looks: Looks, row: int, say: Say) -> str:
     bar = "".join(
         f'<span class="fv-share fv-share-{part}" style="--value:{share:.4f}"></span>' for part, share in shares.items()
     )
-    spoken = ", ".join(f"{say(PARTS[part])} {100 * share:.0f} %" for part, share in shares.items())
+    spoken = ", ".join(
+        f'<i class="fv-part fv-share-{part}"></i>{say(PARTS[part])} {100 * share:.0f} %'
+        for part, share in shares.items()
+    )
     most = _most(looks, row, say)
     return (
         f'<li><span class="fv-name"><i style="background:{COLOURS[emotion]}"></i>{escape(say(emotion))}</span>'
