@@ -165,10 +165,12 @@ def test_two_models_stand_side_by_side_under_their_names():
 
 def test_thresholds_that_a_visitor_moves_are_not_the_second_models():
     tree = parse(comparison_card(made_up_reading(), made_up_reading(), NAMES))
-    own = [one for one in tree.iter() if one.get("data-own-thresholds") is not None]
-    assert len(own) == 1
-    assert next(own[0].iter("h4")).text == NAMES[1]
-    assert own[0].get("style").split(";") == [f"--threshold-{name}:initial" for name in MOSEI]
+    (own,) = with_class(tree, "fv-own")
+    assert next(own.iter("h4")).text == NAMES[1]
+    assert own.get("style").split(";") == [f"--threshold-{name}:initial" for name in MOSEI]
+    first, second = with_class(tree, "fv-small")
+    assert not [one for one in second.iter() if one.get("data-value")], "nothing that the page would recolour"
+    assert [one for one in first.iter() if one.get("data-value")]
 
 
 def test_the_clip_in_one_table():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fv2es.results import summarise
@@ -11,6 +12,8 @@ from fv2es.views.inputs import SOURCES
 from fv2es.views.markup import escape, sentence_list
 from fv2es.views.small import answer, asides_of, differences, largest_change, small_chart
 from fv2es.views.words import Say, english
+
+_VALUE = re.compile(r' data-value="[^"]*"')  # by which the page knows what depends on a threshold (`views.bars.stands`)
 
 Pairs = Sequence[tuple[Reading, Reading]]
 
@@ -70,9 +73,9 @@ def _average(name: str, readings: list[Reading], say: Say) -> str:
 
 
 def _own(markup: str, reading: Reading, element: str = "div") -> str:
-    """Markup whose thresholds are the second model's: those that the visitor moves are not meant."""
+    """Markup whose thresholds are the second model's: the page leaves it alone when a visitor moves his own."""
     unset = ";".join(f"--threshold-{escape(name)}:initial" for name in reading.emotions)
-    return f'<{element} data-own-thresholds="yes" style="{unset}">{markup}</{element}>'
+    return f'<{element} class="fv-own" style="{unset}">{_VALUE.sub("", markup)}</{element}>'
 
 
 def _table(pairs: Pairs, names: tuple[str, str], say: Say) -> str:
