@@ -52,7 +52,7 @@ def test_each_modality_says_what_it_says():
         made_up_reading(),
         modalities={"face": np.full(6, 0.9), "voice": np.zeros(6), "words": np.array([0, 0, 0, 0.9, 0, 0.0])},
     )
-    tree = parse(modalities_card(reading, WEIGHTS))
+    tree = parse(modalities_card(reading, WEIGHTS, {}))
     charts = with_class(tree, "fv-small")
     assert [next(one.iter("h4")).text for one in charts] == ["Face", "Voice", "Words"]
     assert [seen_words(one) for one in charts] == [list(MOSEI), ["neutral"], ["happy"]]
@@ -73,7 +73,7 @@ def test_each_modality_says_what_it_says():
 def test_what_is_missing_is_said_and_its_weight_is_shared(missing, said):
     reading = made_up_reading(**missing)
     weights = {name: 0.5 for name in WEIGHTS if reading.modalities[name] is not None}
-    tree = parse(modalities_card(reading, weights))
+    tree = parse(modalities_card(reading, weights, {}))
     assert said in text(tree)
     assert SHARED in text(tree)
     assert len(with_class(tree, "fv-bar")) == 12
@@ -87,13 +87,20 @@ def test_one_alone_is_the_answer_and_nothing_can_be_left_out():
 
 
 def test_learnt_fusion_is_told_in_a_sentence():
-    tree = parse(modalities_card(made_up_reading(), None))
+    tree = parse(modalities_card(made_up_reading(), None, {}))
     assert LEARNT in text(tree)
     assert not with_class(tree, "fv-share")
 
 
+def test_without_its_model_nothing_is_said_that_only_the_model_knows():
+    tree = parse(modalities_card(made_up_reading(), None))
+    assert [one.text for one in tree.iter("h3")] == ["What each says alone"]
+    assert len(with_class(tree, "fv-small")) == 3
+    assert LEARNT not in text(tree)
+
+
 def test_weights_below_zero_have_no_bar():
-    tree = parse(modalities_card(made_up_reading(), {"face": 1.2, "voice": -0.2, "words": 0.1}))
+    tree = parse(modalities_card(made_up_reading(), {"face": 1.2, "voice": -0.2, "words": 0.1}, {}))
     assert not with_class(tree, "fv-share")
     assert "Voice -0.20" in text(tree)
 

@@ -37,13 +37,14 @@ def modalities_card(
     """The three side by side, then the weights, then the table of what changes.
 
     weights: how much each modality that is there counts (`Reader.weights_in_force`), None where that is learnt inside
-    the network. without: modality → what the others say without it (`again.leave_one_out`).
+    the network. without: modality → what the others say without it (`again.leave_one_out`); None where there is no
+    model to be asked: then nothing is said of weights either.
     """
     charts = "".join(_alone(reading, name, say) for name in MODALITIES)
+    asked = "" if without is None else _asked(reading, weights, without, say)
     return (
-        f'<div class="fv-card fv-modalities"><h3>{say("What each says alone")}</h3><div class="fv-three">{charts}</div>'
-        f"<h3>{say('How much each counts')}</h3>{_weights(reading, weights, say)}"
-        f"<h3>{say('When one is left out')}</h3>{_left_out(reading, without or {}, say)}</div>"
+        f'<div class="fv-card fv-modalities"><h3>{say("What each says alone")}</h3>'
+        f'<div class="fv-three">{charts}</div>{asked}</div>'
     )
 
 
@@ -51,6 +52,14 @@ def change_cell(difference: float) -> str:
     """A signed number in a table; its colour says nothing that the sign does not."""
     kind = "" if abs(difference) < UNSEEN else ' class="fv-up"' if difference > 0 else ' class="fv-down"'
     return f"<td{kind}>{signed(difference)}</td>"
+
+
+def _asked(reading: Reading, weights: Mapping[str, float] | None, without: Mapping[str, Reading], say: Say) -> str:
+    """What only the model can tell."""
+    return (
+        f"<h3>{say('How much each counts')}</h3>{_weights(reading, weights, say)}"
+        f"<h3>{say('When one is left out')}</h3>{_left_out(reading, without, say)}"
+    )
 
 
 def _alone(reading: Reading, name: str, say: Say) -> str:
