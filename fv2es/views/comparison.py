@@ -31,7 +31,7 @@ def what_if_card(before: Reading, after: Reading, say: Say = english) -> str:
     charts = _chart(say("As it was"), before, say) + _chart(say("With the change"), after, say, before)
     return (
         f'<div class="fv-card fv-versus"><h3>{_title(before, say)}</h3>{_what_changed(before, after, say)}'
-        f'<div class="fv-two">{charts}</div><p class="fv-said">{escape(largest_change(before, after, say))}</p></div>'
+        f'<div class="fv-two">{charts}</div><p class="fv-verdict">{escape(largest_change(before, after, say))}</p></div>'
     )
 
 
@@ -43,7 +43,7 @@ def comparison_card(one: Reading, other: Reading, names: tuple[str, str], say: S
         said = largest_change(one, other, say, DIFFERENT)
     return (
         f'<div class="fv-card fv-versus"><h3>{_title(one, say)}</h3>'
-        f'<div class="fv-two">{charts}</div><p class="fv-said">{escape(said)}</p></div>'
+        f'<div class="fv-two">{charts}</div><p class="fv-verdict">{escape(said)}</p></div>'
     )
 
 
@@ -57,7 +57,7 @@ def comparison_summary(pairs: Pairs, names: tuple[str, str], complete: bool = Tr
     title = say("Average" if complete else "Average so far")
     return (
         f'<div class="fv-card fv-versus"><h3>{title} <small>{counted(len(pairs), say)}</small></h3>'
-        f'<div class="fv-two">{charts}</div><p class="fv-said">{escape(said)}</p>{_table(pairs, names, say)}</div>'
+        f'<div class="fv-two">{charts}</div><p class="fv-verdict">{escape(said)}</p>{_table(pairs, names, say)}</div>'
     )
 
 
