@@ -31,7 +31,8 @@ def what_if_card(before: Reading, after: Reading, say: Say = english) -> str:
     charts = _chart(say("As it was"), before, say) + _chart(say("With the change"), after, say, before)
     return (
         f'<div class="fv-card fv-versus"><h3>{_title(before, say)}</h3>{_what_changed(before, after, say)}'
-        f'<div class="fv-two">{charts}</div><p class="fv-verdict">{escape(largest_change(before, after, say))}</p></div>'
+        f'<div class="fv-two">{charts}</div>'
+        f'<p class="fv-verdict">{escape(largest_change(before, after, say))}</p></div>'
     )
 
 
