@@ -24,7 +24,7 @@ from fv2es.models.blocks.fusion import PowerPool
 from fv2es.reader import Reader
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
-from fv2es.training.calibration import Calibrated, Scored, calibrate, fit_fusion
+from fv2es.training.calibration import Calibrated, Scored, calibrate, evenly, fit_fusion
 from fv2es.training.checkpoint import GOALS, PULL
 from fv2es.training.joint import present_of
 
@@ -91,5 +91,5 @@ def _scored(name: str, logits: np.ndarray, parts: Sequence[Part]) -> Scored:
     """Weighted as when a checkpoint is assembled: voices so that all labels count alike, the others each alike."""
     truth = np.concatenate([part.truth for part in parts if part.modality == name])
     scored = Scored(logits, truth, np.ones(len(truth)))
-    weight = 1 / np.bincount(scored.label)[scored.label] if name == VOICE else scored.weight
+    weight = evenly(scored.label) if name == VOICE else scored.weight
     return Scored(logits, truth, weight / weight.sum())

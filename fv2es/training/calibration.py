@@ -38,6 +38,11 @@ class Scored:
         return np.where(count == 1, self.truth.argmax(1), np.where(count == 0, self.truth.shape[1], -1))
 
 
+def evenly(kinds: np.ndarray) -> np.ndarray:
+    """(N,) numbers of kinds → (N,) weights with which all kinds count alike."""
+    return 1 / np.bincount(kinds)[kinds]
+
+
 def platt(part: Scored) -> tuple[float, np.ndarray]:
     """Slope and biases (E,) that minimise the weighted log-loss, biases drawn a little towards their mean."""
     emotions = part.truth.shape[1]

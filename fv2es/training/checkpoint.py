@@ -23,7 +23,15 @@ from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
-from fv2es.training.calibration import Calibrated, Scored, calibrate, decide, fit_fusion, pseudo_utterances
+from fv2es.training.calibration import (
+    Calibrated,
+    Scored,
+    calibrate,
+    decide,
+    evenly,
+    fit_fusion,
+    pseudo_utterances,
+)
 from fv2es.training.card import write_card
 from fv2es.training.faces import FaceTask
 from fv2es.training.joint import SUBSETS, TRUNKS, JointTask, present_of
@@ -34,7 +42,7 @@ from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
 
-VERSION = "2"
+VERSION = "3"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
 GOALS = {"face": "accuracy", "voice": "macro_recall", "words": "f1"}
@@ -134,7 +142,7 @@ class _Joint:
         logits, truth = self.task.alone(self.model, name), corpus.targets > 0
         if name != WORDS:
             truth = one_hot(corpus.label)
-        weight = _evenly(corpus.label) if name == VOICE else np.ones(len(truth))
+        weight = evenly(corpus.label) if name == VOICE else np.ones(len(truth))
         rows = {title: corpus.source == title.lower() for title in TITLES[name]}
         return {title: _scored(logits[some], truth[some], weight[some]) for title, some in rows.items()}
 
@@ -184,17 +192,12 @@ def _voice(task: VoiceTask, worn: bool) -> Parts:
     clips = task.valid + task.plain
     label, corpus = np.array([clip.label for clip in clips]), np.array([clip.corpus for clip in clips])
     logits = one_vs_rest(task.logits(task.model, worn_clips(clips) if worn else clips))
-    weight = _evenly(np.where(corpus == "plain", len(CLASSES), label))
+    weight = evenly(np.where(corpus == "plain", len(CLASSES), label))
     names = {"RAVDESS": "ravdess", "EmoDB": "emodb", **({PLAIN: "plain"} if task.plain else {})}
     return {
         name: _scored(logits[corpus == key], one_hot(label[corpus == key]), weight[corpus == key])
         for name, key in names.items()
     }
-
-
-def _evenly(kinds: np.ndarray) -> np.ndarray:
-    """(N,) weights with which all kinds count alike."""
-    return 1 / np.bincount(kinds)[kinds]
 
 
 def _words(task: WordsTask, worn: bool) -> Parts:

@@ -17,6 +17,7 @@ from fv2es.models.inputs import face_batch, piece_array
 from fv2es.models.tokenizer import SubwordTokenizer
 from fv2es.schema import FACE, VOICE, WORDS
 from fv2es.training import faces, voice
+from fv2es.training.calibration import evenly
 from fv2es.training.words import NEUTRAL_SHARE, PASSES, stack
 
 VIEWS = {FACE: 2, VOICE: 6, WORDS: 1}  # augmented views of each training item
@@ -123,7 +124,7 @@ class Look:
         source, targets = np.array([clip.corpus for clip in clips]), np.eye(len(MOSEI) + 1, dtype=np.float32)
         # Plain speech is half of what is neutral.
         kinds = np.where(source == "plain", len(MOSEI) + 1, label)
-        return Corpus(views, targets[label, :-1], label, source, 1 / np.bincount(kinds)[kinds])
+        return Corpus(views, targets[label, :-1], label, source, evenly(kinds))
 
     def _words(self, sentences: list[texts.Sentence]) -> Corpus:
         ids = [self.tokenizer.encode(one.text, self.inputs.max_tokens) for one in sentences]

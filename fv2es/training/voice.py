@@ -25,6 +25,7 @@ from fv2es.modalities.spectrogram import PIECE_COLUMNS
 from fv2es.models.inputs import piece_array
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.schema import N_MELS
+from fv2es.training.calibration import evenly
 from fv2es.training.faces import with_neutral
 from fv2es.training.loop import Recipe
 
@@ -58,7 +59,7 @@ class VoiceTask:
         self.plain = speech.read(plain, "valid") if plain else []
         self.train = acted + read_out
         kinds = np.array([clip.label for clip in acted] + [len(CLASSES)] * len(read_out))
-        weight = 1 / np.bincount(kinds)[kinds]  # plain speech is as frequent as one label
+        weight = evenly(kinds)  # plain speech is as frequent as one label
         self.chance = weight / weight.sum()
         self.steps = len(acted) // recipe.batch
         self.growth = 0.0 if plain else GROWTH
