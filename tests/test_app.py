@@ -23,7 +23,7 @@ from fv2es.ui.looking import MARKUP, Looking
 from fv2es.ui.models import Models, Offer
 from fv2es.ui.page import forgets
 from fv2es.ui.session import Session
-from fv2es.ui.words import duration, head, language_of
+from fv2es.ui.words import head, language_of
 from fv2es.views.notices import empty
 
 OPTIONS = ("auto", None, None, "largest", None)
@@ -346,7 +346,6 @@ def test_the_language_is_that_of_the_browser(accepted, language):
 
 def test_the_time_of_deletion_is_on_the_page():
     assert "deleted an hour after" in head(3600)
-    assert [duration(one) for one in (60, 5400, 7200)] == ["a minute", "90 minutes", "2 hours"]
 
 
 def test_the_page_says_which_model_made_it_and_not_which_is_chosen():

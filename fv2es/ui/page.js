@@ -168,6 +168,7 @@
     if (option) choose(+option.dataset.index, true);
     else if (lanes) choose(+at(lanes, event.clientX).dataset.index, true);
     else if (event.target.closest("#thresholds .fv-reset")) reset();
+    else if (event.target.closest(".fv-copy")) navigator.clipboard?.writeText(one(".fv-link a").href);
   });
   document.addEventListener("keydown", pressed);
   document.addEventListener("input", (event) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def theme() -> gr.themes.Base:
 def launch_options(demo: Any) -> dict[str, Any]:
     """What `launch` needs to show the page of `build_demo` as it is meant."""
     return {
+        "mcp_server": find_spec("mcp") is not None,  # the extra `gradio[mcp]`
         "theme": theme(),
         "css_paths": STYLES,
         "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
