@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -103,3 +104,41 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data is not here (FV2ES_DATA names its folder)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by Playwright; the test is skipped where there is none."""
+    where = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if where is None:
+        pytest.skip("there is no Chromium on the PATH")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=where, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """`visit(url, width, **context)` → a page in a window of its own; complains at the end about errors in the browser
+    and about whatever was asked for from elsewhere."""
+    contexts, complaints = [], []
+
+    def open_page(url: str, width: int = 1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)  # an upper bound and never the thing that is tested
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        own = (url.partition("?")[0], "data:", "blob:")
+        page.on("request", lambda asked: None if asked.url.startswith(own) else complaints.append(asked.url))
+        page.goto(url)
+        page.locator("#submit").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

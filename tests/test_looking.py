@@ -9,34 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from made_up import THRESHOLDS, made_up_reading
-from test_app import READER, handlers_of, made_up_reader, page_after, two_models
+from stubs import Predicting, predicting_models
+from test_app import READER, handlers_of, page_after, two_models
 
-from fv2es.emotions import MOSEI
 from fv2es.limits import Limits
-from fv2es.schema import MODALITIES, Prediction
+from fv2es.schema import MODALITIES
 from fv2es.takeaway import Shelf
 from fv2es.ui.looking import NO_CLIP, NO_MODEL, Looking
-from fv2es.ui.models import Models, Offer
 from fv2es.ui.session import Request, Run, Session
-
-
-class Predicting:
-    """A model that hears one emotion in whatever has words, and nothing in what has none."""
-
-    def __init__(self, name: str = "made-up", hears: int = 3) -> None:
-        self.hears, self.asked = hears, []
-        self.__dict__.update(made_up_reader(name).__dict__)
-
-    def predict(self, utterances, attention=False):
-        self.asked += utterances
-        one = np.where(np.arange(len(MOSEI)) == self.hears, 3.0, -3.0)
-        return [
-            Prediction(one if each.transcript else -abs(one), dict.fromkeys(each.modalities, one))
-            for each in utterances
-        ]
-
-    def weights_in_force(self, present):
-        return {name: 1 / len(present) for name in MODALITIES if name in present}
 
 
 @pytest.fixture
@@ -49,10 +29,7 @@ def session():
 
 @pytest.fixture
 def looking(tmp_path):
-    readers = {"made-up": Predicting(), "other-compact": Predicting("other-compact", hears=0)}
-    offers = [Offer(one.checkpoint) for one in readers.values()]
-    models = Models(offers, "made-up", load=lambda checkpoint: readers[checkpoint.name])
-    return Looking(models, Shelf(tmp_path / "shelf"), Limits())
+    return Looking(predicting_models()[0], Shelf(tmp_path / "shelf"), Limits())
 
 
 def test_nothing_is_drawn_of_nothing(looking):

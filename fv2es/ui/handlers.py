@@ -80,11 +80,10 @@ class Handlers:
         shown = run.seen(run.readings[-1])
         return {
             "session": session,
-            "utterances": utterance_list(run.all_shown, run.name, say),
             "feed": _card(run, shown, say),
             **_frame(run, say),
             **_ended(run, say(OPENED).format(file=run.file), say),
-            **self._settled(session),
+            **self.settle(session),
         }
 
     def _reader(self, name: str, checkpoint: Mapping[str, Any]) -> Any:
@@ -132,7 +131,6 @@ class Handlers:
         if session.run is run:
             spent = time.monotonic() - began
             yield _ended(run, _done(run, spent, say) if problem is None else say(FAILED), say, problem)
-            yield self._settled(session)
 
     def stop(self, session: Session) -> Update:
         """End the work and keep what is there."""
@@ -144,7 +142,12 @@ class Handlers:
         if not kept:
             return _ended(run, say("Stopped before anything was read. Submit begins again."), say)
         stopped = say("Stopped after {count}. What was read stays.").format(count=counted(kept, say))
-        return _ended(run, stopped, say) | self._settled(session)
+        return _ended(run, stopped, say) | self.settle(session)
+
+    def settle(self, session: Session) -> Update:
+        """When nothing more is read, there is time for the tab that stands open though nobody has opened it."""
+        session.tab = session.tab or looking.TABS[0]
+        return self._looking.draw(session)
 
     def full(self, session: Session) -> Update:
         """The queue has no place left."""
@@ -197,11 +200,6 @@ class Handlers:
         }
         yield {"feed": _card(run, reading, say)} | (self._looking.draw(session) if run.chosen is None else {})
 
-    def _settled(self, session: Session) -> Update:
-        """When nothing more is read, there is time for the tab that stands open though nobody has opened it."""
-        session.tab = session.tab or looking.TABS[0]
-        return self._looking.draw(session)
-
     def analyze(self, clip: str | None, *options: Any) -> Iterator[dict[str, Any]]:
         """The endpoint: the document of `docs/json.md`, first of what is known, at last the whole."""
         if not clip:
@@ -241,11 +239,12 @@ def _frame(run: Run, say: Say) -> Update:
 
 
 def _ended(run: Run, sentence: str, say: Say, problem: str | None = None) -> Update:
-    """The last update of a run, however it ended."""
+    """The last update of a run, however it ended. It is whole: a browser may pass over some on the way."""
     return {
         "status": status(sentence),
         "notices": notices([say(one) for one in run.notes], say(problem) if problem else None),
         "timeline": timeline(run.all_shown, run.duration, say),
+        "utterances": utterance_list(run.all_shown, run.name, say),
         "summary": summary_chart(run.summary, say=say) if run.summary else "",
         **_buttons(busy=False),
     }

@@ -182,6 +182,7 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
         named(parts, handlers.read), session, page, concurrency_id="model", concurrency_limit=READ_AT_ONCE, **PRIVATE
     )
     read.failure(named(parts, handlers.full), session, page, **at_once)
+    read.success(named(parts, handlers.settle), session, page, **at_once)
     parts["stop"].click(named(parts, handlers.stop), session, page, cancels=read, **at_once)
 
     cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **at_once)

@@ -21,8 +21,8 @@ def markup(value: Any = "", **options: Any) -> gr.HTML:
 def named(parts: Parts, handler: Callable[..., Any]) -> Callable[..., Any]:
     """`handler`, with the names in its updates replaced by the page's components."""
 
-    def components(update: dict[str, Any]) -> dict[Any, Any]:
-        return {parts[name]: value for name, value in update.items()}
+    def components(update: dict[str, Any]) -> Any:
+        return {parts[name]: value for name, value in update.items()} or gr.skip()
 
     def once(*arguments: Any) -> dict[Any, Any]:
         return components(handler(*arguments))

@@ -52,6 +52,8 @@ def theme() -> gr.themes.Base:
         body_text_color_dark="*neutral_100",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
         input_background_fill="white",
         input_background_fill_dark="*neutral_950",
         input_border_color="*neutral_500",

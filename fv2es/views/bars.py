@@ -110,7 +110,7 @@ def _figure(title: str, words: str, rows: str, legend: str = "", caption: str = 
     axis = "".join(f"<span>{mark}</span>" for mark in ("0", ".25", ".5", ".75", "1"))
     below = f"<figcaption>{caption}</figcaption>" if caption else ""
     return (
-        f'<figure class="fv-card fv-chart"><header><h3>{title}</h3><p class="fv-words">{words}</p></header>'
+        f'<figure class="fv-card fv-chart"><header><h2>{title}</h2><p class="fv-words">{words}</p></header>'
         f'<ul class="fv-bars" role="list">{rows}</ul>'
         f'<div class="fv-axis" aria-hidden="true"><div>{axis}</div></div>'
         f"{legend}{below}</figure>"

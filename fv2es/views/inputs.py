@@ -43,7 +43,7 @@ def inputs_card(reading: Reading, say: Say = english) -> str:
     )
     return '<div class="fv-card fv-inputs">{}</div>'.format(
         "".join(
-            f'<section class="fv-input fv-input-{name}"><header><h4>{title}</h4>{_alone(reading, name, say)}</header>'
+            f'<section class="fv-input fv-input-{name}"><header><h3>{title}</h3>{_alone(reading, name, say)}</header>'
             f"{content}</section>"
             for name, title, content in panels
         )

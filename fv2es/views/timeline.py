@@ -37,7 +37,7 @@ def timeline(readings: Sequence[Reading], duration: float, say: Say = english) -
         for place, (name, threshold) in enumerate(zip(first.emotions, first.thresholds, strict=True))
     )
     return (
-        f'<section class="fv-card fv-timeline"><h3>{say("Timeline")}</h3>'
+        f'<section class="fv-card fv-timeline"><h2>{say("Timeline")}</h2>'
         f'<div class="fv-lanes" role="slider" tabindex="0" aria-label="{say("Utterance")}" '
         f'aria-orientation="horizontal" aria-valuemin="1" aria-valuemax="{len(readings)}" aria-valuenow="1" '
         f'data-end="{end:.3f}">{lanes}'
@@ -77,7 +77,7 @@ def threshold_sliders(
         for name, value, default in zip(emotions, thresholds, defaults, strict=True)
     )
     return (
-        f'<section class="fv-card fv-thresholds" data-run="{escape(run)}"><header><h3>{say("Thresholds")}</h3>'
+        f'<section class="fv-card fv-thresholds" data-run="{escape(run)}"><header><h2>{say("Thresholds")}</h2>'
         f'<button type="button" class="fv-reset">{say("Back to the model’s own")}</button></header>'
         f'<div class="fv-sliders">{sliders}</div></section>'
     )
