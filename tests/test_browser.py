@@ -233,6 +233,8 @@ def test_what_cannot_be_read_says_why_and_leaves_the_page_usable(visit, paced, t
     page = visit(url)
     page.locator("#submit").click()
     page.get_by_role("alert").get_by_text("Choose a clip first").wait_for()
+    page.wait_for_timeout(1000)
+    assert page.get_by_role("alert").is_visible(), "and it stays"
     monkeypatch.setattr(pace, "error", MediaError("This file is empty."))
     upload(page, talk)
     page.locator("#submit").click()

@@ -126,14 +126,14 @@ def test_a_link_opens_the_result_again_for_somebody_else(looking, session, tmp_p
     token = looking.link(session)["link"].partition("?result=")[2].partition('"')[0]
     handlers = handlers_of(None, tmp_path / "shelf", two_models())
     other = Session()
-    page = handlers.greet(other, "en", token)
+    page = handlers.reopen(other, token)
     assert "clip.mp4" in page["status"]
     assert page["utterances"].count('role="option"') == 2
     assert other.run.shown.active == ("happy",), "under the thresholds that were moved"
     assert other.run.reader is READER, "the weights that made it are here"
     assert looking.file(other, "json")
     assert NO_CLIP in page_after(looking.annotate(other))["annotate"]
-    gone = handlers.greet(Session(), "en", "A" * 22)
+    gone = handlers.reopen(Session(), "A" * 22)
     assert "no longer here" in gone["notices"]
     assert "results" not in gone
 
@@ -141,7 +141,7 @@ def test_a_link_opens_the_result_again_for_somebody_else(looking, session, tmp_p
 def test_a_result_whose_model_is_not_here_can_be_seen_and_not_asked(looking, session, tmp_path):
     token = looking.link(session)["link"].partition("?result=")[2].partition('"')[0]
     other = Session()
-    page = handlers_of(None, tmp_path / "shelf").greet(other, "en", token)
+    page = handlers_of(None, tmp_path / "shelf").reopen(other, token)
     assert "made-up" in page["made-by"]
     assert NO_MODEL in looking.again(other, "words", [])["what-if"]
     assert NO_MODEL in looking.open(other, "modalities")["modalities"]

@@ -64,12 +64,13 @@ class Handlers:
         self._models = models
         self._offers: dict[str, Offer] = {one.name: one for one in (models.offers if models else ())}
 
-    def greet(self, session: Session, accepted: str, token: str | None = None) -> Update:
-        """A visitor has come. accepted: the languages that the browser asks for. token: of the result to be opened."""
+    def greet(self, session: Session, accepted: str) -> None:
+        """A visitor has come. accepted: the languages that the browser asks for."""
         session.language = language_of(accepted)
         self._shelf.sweep()
-        if not token:
-            return {"session": session}
+
+    def reopen(self, session: Session, token: str) -> Update:
+        """The visitor has come by a link."""
         say = speaker(session.language)
         try:
             result = self._shelf.get(token)
@@ -109,6 +110,7 @@ class Handlers:
         """Read the clip that `begin` has noted: an update at once, then as each utterance is known."""
         run, say = session.run, speaker(session.language)
         if run is None or run.request is None or run.cancel.is_set():
+            yield {}  # Gradio empties the outputs of a generator that gives nothing
             return
         yield {"status": status(say("Reading the clip…"), busy=True)}
         began, problem = time.monotonic(), None

@@ -187,8 +187,10 @@
 
   /* Called when the page stands; `toServer` takes a message to the server. */
   window.fv2es = {
-    connect(toServer) {
+    connect(toServer, reopen) {
       send = toServer;
+      const token = new URLSearchParams(location.search).get("result");
+      if (token) reopen(token);
       const observer = new MutationObserver((records) => {
         if (!records.some((each) => each.target.parentElement?.closest(".fv-live"))) return;
         refresh();

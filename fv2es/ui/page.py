@@ -18,6 +18,7 @@ from fv2es.takeaway import Shelf
 from fv2es.ui.endpoint import READ_AT_ONCE, Answering, endpoint
 from fv2es.ui.handlers import PARTS, Analyse, Handlers
 from fv2es.ui.language import Words
+from fv2es.ui.looking import PARTS as TAB_PARTS
 from fv2es.ui.looking import Looking
 from fv2es.ui.models import Models, find_models
 from fv2es.ui.parts import AT_ONCE, PRIVATE, Parts, markup, named
@@ -29,7 +30,10 @@ from fv2es.views.notices import empty
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SWEEP, KEEP = 600, 3600  # seconds: how often uploads are looked through, and how old they and results may get
 # The browser's messages come through a component of their own, which is empty.
-CONNECT = "window.fv2es.connect((message) => { props.value = message; trigger('submit'); })"
+CONNECT = """
+window.fv2es.connect((message) => { props.value = message; trigger('submit'); },
+                     (token) => { props.value = token; trigger('select'); });
+"""
 
 
 class Page(Answering):
@@ -166,30 +170,39 @@ def _right(words: Words) -> Parts:
 
 def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str]) -> None:
     """Events; only what is read from a clip waits in the queue."""
-    session = parts["session"]
+    session = session_state = parts["session"]
     page = [parts[name] for name in PARTS]
+    tabs = [parts[name] for name in TAB_PARTS]
     at_once = AT_ONCE
     asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker", "model"))]
 
     def greet(session: Session, request: gr.Request) -> dict[Any, Any]:
-        accepted = request.headers.get("accept-language", "")
-        update = named(parts, handlers.greet)(session, accepted, request.query_params.get("result"))
-        return update | _choices(parts, session.language)
+        handlers.greet(session, request.headers.get("accept-language", ""))
+        return {session_state: session} | _choices(parts, session.language)
 
-    demo.load(greet, session, [session, parts["speech"], parts["speaker"], *page], **at_once)
+    def reopen(session: Session, token: str, request: gr.Request) -> Any:
+        handlers.greet(session, request.headers.get("accept-language", ""))
+        return named(parts, handlers.reopen)(session, token)
+
+    demo.load(greet, session, [session, parts["speech"], parts["speaker"]], **at_once)
+    parts["bridge"].select(reopen, [session, parts["bridge"]], [session, *page], **at_once)
     begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **at_once)
     read = begun.then(
         named(parts, handlers.read), session, page, concurrency_id="model", concurrency_limit=READ_AT_ONCE, **PRIVATE
     )
     read.failure(named(parts, handlers.full), session, page, **at_once)
-    read.success(named(parts, handlers.settle), session, page, **at_once)
+    read.success(named(parts, handlers.settle), session, tabs, **at_once)
     parts["stop"].click(named(parts, handlers.stop), session, page, cancels=read, **at_once)
 
     cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **at_once)
     cleared.then(lambda: (None, None, ""), None, [parts["clip"], parts["subtitles"], parts["text"]], **at_once)
     parts["model"].input(named(parts, handlers.describe), parts["model"], parts["about-model"], **at_once)
     parts["bridge"].submit(
-        named(parts, handlers.heed), [session, parts["bridge"]], page, trigger_mode="always_last", **at_once
+        named(parts, handlers.heed),
+        [session, parts["bridge"]],
+        [parts["feed"], *tabs],
+        trigger_mode="always_last",
+        **at_once,
     )
     forget = forgets(captions)
     for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
