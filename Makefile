@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-TARGETS := app.py fv2es tests $(wildcard benchmarks examples)
+TARGETS := app.py fv2es tests $(wildcard benchmarks examples tools)
 ARGS ?=
 
 .PHONY: help demo test lint format bench train clean

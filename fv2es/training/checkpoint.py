@@ -142,8 +142,11 @@ class _Joint:
         logits, truth = self.task.alone(self.model, name), corpus.targets > 0
         if name != WORDS:
             truth = one_hot(corpus.label)
-        weight = evenly(corpus.label) if name == VOICE else np.ones(len(truth))
-        rows = {title: corpus.source == title.lower() for title in TITLES[name]}
+        plain = corpus.source == "plain"
+        weight = evenly(np.where(plain, len(CLASSES), corpus.label)) if name == VOICE else np.ones(len(truth))
+        rows = {title: corpus.source == title.lower() for title in TITLES[name]} | (
+            {PLAIN: plain} if plain.any() else {}
+        )
         return {title: _scored(logits[some], truth[some], weight[some]) for title, some in rows.items()}
 
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
