@@ -460,6 +460,25 @@ def test_the_endpoint_is_the_only_public_one(served):
     assert not served[1].view_api(return_format="dict")["unnamed_endpoints"]
 
 
+def test_the_openapi_page_lists_nothing_else(served):
+    import httpx
+
+    paths = httpx.get(f"{served[1].src.rstrip('/')}/gradio_api/openapi.json").json()["paths"]
+    assert {
+        path.rpartition("/call/")[2].removeprefix("v2/").partition("/")[0] for path in paths if "/call/" in path
+    } == {"analyze"}
+
+
+def test_the_endpoint_is_a_tool_of_the_same_name(served):
+    import httpx
+
+    pytest.importorskip("mcp", reason="the extra gradio[mcp] is not installed")
+    (tool,) = httpx.get(f"{served[1].src.rstrip('/')}/gradio_api/mcp/schema").json()
+    assert tool["name"] == "analyze"
+    assert tool["description"].startswith("Read the emotions expressed in a clip")
+    assert tool["inputSchema"]["required"] == ["clip"]
+
+
 def test_the_endpoint_takes_a_model_and_names_it(served, tmp_path):
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError

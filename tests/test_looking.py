@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from fv2es.schema import MODALITIES
 from fv2es.takeaway import Shelf
 from fv2es.ui.looking import NO_CLIP, NO_MODEL, Looking
 from fv2es.ui.session import Request, Run, Session
+from fv2es.ui.sweeping import Sweeper
 
 
 @pytest.fixture
@@ -164,3 +166,21 @@ def test_a_video_is_made(looking, session, clip):
     made = [SimpleNamespace(**update) for update in looking.annotate(session)]
     assert made[-1].video.visible
     assert made[-1].video.value["path"].endswith("clip-annotated.mp4") or made[-1].video.value
+
+
+def test_kept_results_are_deleted_though_nobody_comes(tmp_path):
+    shelf = Shelf(tmp_path / "shelf", keep_seconds=0.05)
+    run = Run(None, "clip.mp4", readings=[made_up_reading(0)])
+    run.begun(READER)
+    shelf.put(run.result)
+    sweeper = Sweeper(shelf, 0.02)
+    sweeper.wake()
+    wait_until(lambda: not list(shelf.folder.iterdir()))
+    wait_until(lambda: sweeper._timer is None)
+
+
+def wait_until(ready) -> None:
+    deadline = time.monotonic() + 30
+    while not ready() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ready()

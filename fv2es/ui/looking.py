@@ -21,6 +21,7 @@ from fv2es.schema import MODALITIES, Reading
 from fv2es.takeaway import Shelf, ShelfError, annotate, file_name, write
 from fv2es.ui.models import Models, title
 from fv2es.ui.session import Run, Session
+from fv2es.ui.sweeping import Sweeper
 from fv2es.ui.words import duration, speaker
 from fv2es.views.attention import attention_card, attention_choices, attention_png
 from fv2es.views.bars import seconds
@@ -36,6 +37,7 @@ TABS = ("attention", "modalities", "what-if", "compare", "files")
 # The parts that the tabs change; those that are HTML are emptied with the page.
 MARKUP = ("attention", "modalities", "what-if", "compare", "compared", "files", "annotate", "link")
 PARTS = (*MARKUP, "head", "piece", "other-words", "left-out", "video", "download")
+SWEEP = 600  # seconds: how often kept results are looked through
 NO_MODEL = "The model that made this result is not here, so it cannot be asked again."
 NO_CLIP = "The clip itself is not kept with a link, so no video can be made of it. Read the clip again for that."
 MOVED = "The thresholds that you have moved hold in these files."
@@ -47,6 +49,7 @@ class Looking:
     def __init__(self, models: Models | None, shelf: Shelf, limits: Limits) -> None:
         self._models = models
         self._shelf = shelf
+        self._sweeper = Sweeper(shelf, SWEEP)
         self._limits = limits
         self._draw: dict[str, Callable[[Session, Run, Reading, Say], Update]] = {
             "attention": _attention,
@@ -145,6 +148,7 @@ class Looking:
             return {}
         try:
             token = self._shelf.put(result)
+            self._sweeper.wake()
         except ShelfError as error:
             return {"link": notices((), say(str(error)))}
         kept = say("Whoever has this link can open the result, without the clip. It is deleted after {time}.")

@@ -35,6 +35,8 @@
       thresholds[slider.dataset.emotion] ??= +slider.dataset.threshold;
     }
     if (following) chosen = rows().length - 1;
+    const link = one(".fv-link a");
+    if (link && link.textContent !== link.href) link.textContent = link.href;
     show();
     recolour();
   }
