@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stubs import Paced, predicting_models
 
+from fv2es.takeaway import Shelf
 from fv2es.ui import build_demo, launch_options
 
 
@@ -13,7 +14,7 @@ def serve(folder: Path):
     """The page with stubs → it, the pace of its analyses, and its address. folder: an empty one."""
     models, readers = predicting_models()
     pace = Paced(readers)
-    demo = build_demo(pace, examples=folder, models=models)
+    demo = build_demo(pace, examples=folder, models=models, shelf=Shelf(folder / "results"))
     demo.queue().launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
     return demo, pace, demo.local_url
 

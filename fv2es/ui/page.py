@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -51,15 +50,15 @@ def build_demo(
 ) -> Page:
     """The whole page, ready for `queue` and `launch`.
 
-    analyse: as `shared_analyse` makes it. models: what may be chosen. shelf: where results are kept
-    for links, one of its own where none is given. Without either of the first two, those that ship and those that
+    analyse: as `shared_analyse` makes it. models: what may be chosen. Without either, those that ship and those that
     FV2ES_CHECKPOINT names are found, and the face finder is loaded, here, once for all visitors (raises CheckpointError
-    where there are no weights).
+    where there are no weights). shelf: where results are kept for links; in the host's home where none is given, so
+    that they outlive a restart.
     """
     if analyse is None:
         models = models or find_models()
         analyse = shared_analyse(models, limits or Limits.from_environment())
-    shelf = shelf or Shelf(tempfile.mkdtemp(prefix="fv2es-results-"), KEEP)
+    shelf = shelf or Shelf(Path.home() / ".cache" / "fv2es" / "results", KEEP)
     looking = Looking(models, shelf, limits or Limits.from_environment())
     handlers = Handlers(analyse, looking, shelf, models)
     offers = models.offers if models else ()
@@ -170,43 +169,42 @@ def _right(words: Words) -> Parts:
 
 def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str]) -> None:
     """Events; only what is read from a clip waits in the queue."""
-    session = session_state = parts["session"]
+    session = parts["session"]
     page = [parts[name] for name in PARTS]
     tabs = [parts[name] for name in TAB_PARTS]
-    at_once = AT_ONCE
     asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker", "model"))]
 
-    def greet(session: Session, request: gr.Request) -> dict[Any, Any]:
-        handlers.greet(session, request.headers.get("accept-language", ""))
-        return {session_state: session} | _choices(parts, session.language)
+    def greet(visitor: Session, request: gr.Request) -> dict[Any, Any]:
+        handlers.greet(visitor, request.headers.get("accept-language", ""))
+        return {session: visitor} | _choices(parts, visitor.language)
 
-    def reopen(session: Session, token: str, request: gr.Request) -> Any:
-        handlers.greet(session, request.headers.get("accept-language", ""))
-        return named(parts, handlers.reopen)(session, token)
+    def reopen(visitor: Session, token: str, request: gr.Request) -> Any:
+        handlers.greet(visitor, request.headers.get("accept-language", ""))
+        return named(parts, handlers.reopen)(visitor, token)
 
-    demo.load(greet, session, [session, parts["speech"], parts["speaker"]], **at_once)
-    parts["bridge"].select(reopen, [session, parts["bridge"]], [session, *page], **at_once)
-    begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **at_once)
+    demo.load(greet, session, [session, parts["speech"], parts["speaker"]], **AT_ONCE)
+    parts["bridge"].select(reopen, [session, parts["bridge"]], [session, *page], **AT_ONCE)
+    begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **AT_ONCE)
     read = begun.then(
         named(parts, handlers.read), session, page, concurrency_id="model", concurrency_limit=READ_AT_ONCE, **PRIVATE
     )
-    read.failure(named(parts, handlers.full), session, page, **at_once)
-    read.success(named(parts, handlers.settle), session, tabs, **at_once)
-    parts["stop"].click(named(parts, handlers.stop), session, page, cancels=read, **at_once)
+    read.failure(named(parts, handlers.full), session, page, **AT_ONCE)
+    read.success(named(parts, handlers.settle), session, tabs, **AT_ONCE)
+    parts["stop"].click(named(parts, handlers.stop), session, page, cancels=read, **AT_ONCE)
 
-    cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **at_once)
-    cleared.then(lambda: (None, None, ""), None, [parts["clip"], parts["subtitles"], parts["text"]], **at_once)
-    parts["model"].input(named(parts, handlers.describe), parts["model"], parts["about-model"], **at_once)
+    cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **AT_ONCE)
+    cleared.then(lambda: (None, None, ""), None, [parts["clip"], parts["subtitles"], parts["text"]], **AT_ONCE)
+    parts["model"].input(named(parts, handlers.describe), parts["model"], parts["about-model"], **AT_ONCE)
     parts["bridge"].submit(
         named(parts, handlers.heed),
         [session, parts["bridge"]],
         [parts["feed"], *tabs],
         trigger_mode="always_last",
-        **at_once,
+        **AT_ONCE,
     )
     forget = forgets(captions)
     for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
-        event(forget, parts["subtitles"], parts["subtitles"], **at_once)
+        event(forget, parts["subtitles"], parts["subtitles"], **AT_ONCE)
 
 
 def _choices(parts: Parts, language: str) -> dict[Any, Any]:
