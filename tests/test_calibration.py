@@ -179,6 +179,27 @@ def test_rows_of_greater_weight_are_drawn_more_often():
     assert all(row % 2 for row in rows)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_other_pool_is_better(seed):
+    parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "third": single(12, noise=1.5)}
+    logits, labels = pseudo_utterances(parts, 2100, seed=seed, silent=0.5)
+    thresholds = np.full(E, -0.5)
+    signs = np.where(labels[:, None] == np.arange(E), 1.0, -1.0)
+
+    def loss(weights, power):
+        pooled = np.einsum("m,nme->ne", weights, probabilities(logits) ** power) ** (1 / power)
+        margins = signs * (pooled - probabilities(thresholds))
+        return min(np.logaddexp(0, -slope * margins).mean() for slope in np.geomspace(1, 60, 40))
+
+    weights, power = fit_fusion(logits, labels, thresholds)
+    found = loss(weights, power)
+    for change in 0.15 * np.vstack([np.eye(3), -np.eye(3)]):
+        other = np.maximum(weights + change, 0)
+        assert found <= loss(other / other.sum(), power) + 1e-4
+    for other in (0.7 * power, 1.4 * power):
+        assert found <= loss(weights, other) + 1e-4
+
+
 def test_where_modalities_are_often_silent_the_power_rises():
     parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.0), "third": single(12, noise=1.0)}
     powers = [

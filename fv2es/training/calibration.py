@@ -173,5 +173,4 @@ def fit_fusion(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -
         pooled = np.einsum("m,nme->ne", weights, given**power) ** (1 / power)
         return float(np.logaddexp(0, -signs * np.exp(values[0]) * (pooled - common)).mean())
 
-    start = np.zeros(logits.shape[1] + 2)
-    return pool(minimize(loss, start, method="Nelder-Mead", options={"maxiter": 800}).x[1:])
+    return pool(minimize(loss, np.zeros(logits.shape[1] + 2), method="L-BFGS-B").x[1:])
