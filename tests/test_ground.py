@@ -22,7 +22,7 @@ from fv2es.schema import Prediction, Span, Utterance
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/json.md")
-RUNTIME, DEVELOPMENT = ("fv2es", "app.py"), ("tests", "benchmarks", "examples")
+RUNTIME, DEVELOPMENT = ("fv2es", "app.py"), ("tests", "benchmarks", "examples", "tools")
 # The name on the index of packages where it is not that of the import.
 INDEX_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 
@@ -34,11 +34,11 @@ def front_matter() -> dict[str, str]:
 
 
 def pinned(name: str) -> dict[str, str]:
-    """package → version of one list; every line has to name one."""
+    """package → version of one list; every line has to name one, extras in brackets."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     asked = [line for line in lines if line and not line.startswith(("#", "-r"))]
-    assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in asked), asked
-    return dict(line.replace("_", "-").lower().split("==") for line in asked)
+    assert all(re.fullmatch(r"[\w-]+(\[\w+\])?==[\w.]+", line) for line in asked), asked
+    return dict(re.sub(r"\[\w+\]", "", line).replace("_", "-").lower().split("==") for line in asked)
 
 
 def outside_packages(*places: str) -> set[str]:
