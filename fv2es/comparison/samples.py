@@ -147,7 +147,7 @@ class Pseudo:
 def draw(parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 0.0) -> Pseudo:
     """Pseudo-utterances of like label, all labels equally often, from every other row; the same for every model.
 
-    silent: the share of modalities that are neutral instead, though never all of an utterance.
+    silent: the chance of each modality, but for one drawn at random, to be neutral instead.
 
     Raises ValueError where a label is missing in these rows of a modality.
     """

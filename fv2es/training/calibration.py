@@ -136,7 +136,7 @@ def pseudo_utterances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(count, modalities, E) calibrated logits of like label, and (count,) the label, all labels equally often.
 
-    silent: the chance that a modality does not express the label but is neutral; at least one expresses it.
+    silent: the chance of each modality, but for one drawn at random, not to express the label but to be neutral.
     """
     rng = np.random.default_rng(seed)
     neutral = next(iter(parts.values())).truth.shape[1]

@@ -78,7 +78,7 @@ so that a threshold means the same whichever modalities are there.
 FITTED = """Each modality learnt alone. Fusion is a weighted power mean of
 probabilities, whose weights and power were fitted on pseudo-utterances: validation faces, voices and sentences of like
 label put together at random, made as bad as those of real clips (small and blurred faces, rooms and noise, misheard
-words), half of the modalities neutral while another expresses something."""
+words), each modality but one neutral half of the time."""
 TRAINED = """Trunks and text encoder learnt alone; the transformers behind
 them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
 label put together at random, some of them left out, some neutral, some of another label."""
@@ -137,7 +137,7 @@ def _figures(metrics: dict[str, Any]) -> str:
     for key in corpora:
         lines.append(f"| {key} | " + " | ".join(f"{value:.3f}" for value in metrics[key]["f1"].values()) + " |")
     lines += ["", "Right answers (of seven, chance .143) on pseudo-utterances that the fusion was not fitted on:", ""]
-    kinds = {"all agree": metrics["fusion/pseudo-utterances"], "half are neutral": metrics["fusion/half-silent"]}
+    kinds = {"all agree": metrics["fusion/pseudo-utterances"], "all but one neutral half of the time": metrics["fusion/half-silent"]}
     subsets = list(kinds["all agree"])
     lines += ["| modalities | " + " | ".join(subsets) + " |", "|---|" + "---:|" * len(subsets)]
     for kind, fused in kinds.items():

@@ -50,9 +50,9 @@ PULL = {"face": 0.002, "voice": 0.02, "words": 0.0}
 PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
 HALF_SILENT = "fusion/half-silent"
-SILENT = 0.5  # of the modalities of the pseudo-utterances that fusion is fitted on are neutral: real people's often are
+SILENT = 0.5  # the chance that a modality but one is neutral where fusion is fitted: real people's often are
 PLAIN = "plain speech"  # as a part of the voice; fusion knows it, figures and calibration leave it out
-KINDS = {PSEUDO_UTTERANCES: 0.0, HALF_SILENT: SILENT}  # of pseudo-utterances → how many modalities are silent
+KINDS = {PSEUDO_UTTERANCES: 0.0, HALF_SILENT: SILENT}  # of pseudo-utterances → how often modalities are silent
 TITLES = {FACE: ("FER+",), VOICE: ("RAVDESS", "EmoDB"), WORDS: ("GoEmotions", "MELD")}
 
 Parts = dict[str, Scored]
