@@ -137,7 +137,10 @@ def _figures(metrics: dict[str, Any]) -> str:
     for key in corpora:
         lines.append(f"| {key} | " + " | ".join(f"{value:.3f}" for value in metrics[key]["f1"].values()) + " |")
     lines += ["", "Right answers (of seven, chance .143) on pseudo-utterances that the fusion was not fitted on:", ""]
-    kinds = {"all agree": metrics["fusion/pseudo-utterances"], "all but one neutral half of the time": metrics["fusion/half-silent"]}
+    kinds = {
+        "all agree": metrics["fusion/pseudo-utterances"],
+        "all but one neutral half of the time": metrics["fusion/half-silent"],
+    }
     subsets = list(kinds["all agree"])
     lines += ["| modalities | " + " | ".join(subsets) + " |", "|---|" + "---:|" * len(subsets)]
     for kind, fused in kinds.items():
