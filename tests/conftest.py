@@ -142,3 +142,19 @@ def visit(browser):
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def paced(tmp_path_factory):
+    """A page with stubs behind it: the pace of their analyses, and its address."""
+    from browsing import serve
+
+    demo, pace, url = serve(tmp_path_factory.mktemp("none"))
+    yield pace, url
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory):
+    """A clip as long as those stubs say."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "talk.mp4", tone(9.0), shades(45), fps=5)

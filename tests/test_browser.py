@@ -4,8 +4,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from browsing import heading, overflow, read, serve, summary, upload, words_of
-from conftest import shades, tone, write_clip
+from browsing import heading, overflow, read, summary, upload, words_of
 
 from fv2es.media import MediaError
 from fv2es.ui import build_demo, launch_options
@@ -13,20 +12,6 @@ from fv2es.ui import build_demo, launch_options
 pytestmark = pytest.mark.browser
 WAIT = 60  # seconds: an upper bound and never the thing that is tested
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "v2em-compact" / "config.json"
-
-
-@pytest.fixture(scope="module")
-def paced(tmp_path_factory):
-    """The pace of the stubs behind a page, and its address."""
-    demo, pace, url = serve(tmp_path_factory.mktemp("none"))
-    yield pace, url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def talk(tmp_path_factory):
-    """A clip as long as the stub says."""
-    return write_clip(tmp_path_factory.mktemp("clips") / "talk.mp4", tone(9.0), shades(45), fps=5)
 
 
 def at(page) -> float:

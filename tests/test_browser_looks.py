@@ -4,26 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from browsing import overflow, read, serve
-from conftest import shades, tone, write_clip
+from browsing import overflow, read
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[1]
 TABS = ("Attention", "Modalities", "What if", "Compare", "Files")
-
-
-@pytest.fixture(scope="module")
-def paced(tmp_path_factory):
-    """The pace of the stubs behind a page, and its address."""
-    demo, pace, url = serve(tmp_path_factory.mktemp("none"))
-    yield pace, url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def talk(tmp_path_factory):
-    """A clip as long as the stub says."""
-    return write_clip(tmp_path_factory.mktemp("clips") / "talk.mp4", tone(9.0), shades(45), fps=5)
 
 
 @pytest.fixture(scope="module")

@@ -7,28 +7,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from browsing import heading, overflow, read, serve, upload
-from conftest import shades, tone, write_clip
+from browsing import heading, overflow, read, upload
 
 from fv2es.media import open_media
 from fv2es.modalities.speech import read_subtitles
 from fv2es.schema import Frame, Sound
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def paced(tmp_path_factory):
-    """The pace of the stubs behind a page, and its address."""
-    demo, pace, url = serve(tmp_path_factory.mktemp("none"))
-    yield pace, url
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def talk(tmp_path_factory):
-    """A clip as long as the stub says."""
-    return write_clip(tmp_path_factory.mktemp("clips") / "talk.mp4", tone(9.0), shades(45), fps=5)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 import zipfile
 from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 from made_up import THRESHOLDS, made_up_reading
@@ -17,6 +18,7 @@ from fv2es.limits import Limits
 from fv2es.schema import MODALITIES
 from fv2es.takeaway import Shelf
 from fv2es.ui.looking import NO_CLIP, NO_MODEL, Looking
+from fv2es.ui.parts import named
 from fv2es.ui.session import Request, Run, Session
 from fv2es.ui.sweeping import Sweeper
 
@@ -184,3 +186,14 @@ def wait_until(ready) -> None:
     while not ready() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert ready()
+
+
+def test_a_handler_that_gives_nothing_empties_nothing():
+    def silent():
+        yield from ()
+
+    def speaking():
+        yield {"one": 1}
+
+    assert list(named({}, silent)()) == [gr.skip()]
+    assert list(named({"one": "component"}, speaking)()) == [{"component": 1}]

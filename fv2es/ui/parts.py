@@ -28,7 +28,10 @@ def named(parts: Parts, handler: Callable[..., Any]) -> Callable[..., Any]:
         return components(handler(*arguments))
 
     def streamed(*arguments: Any) -> Iterator[dict[Any, Any]]:
+        update = None
         for update in handler(*arguments):
             yield components(update)
+        if update is None:
+            yield gr.skip()  # Gradio empties the outputs of a generator that gives nothing
 
     return streamed if inspect.isgeneratorfunction(handler) else once

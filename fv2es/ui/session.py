@@ -102,7 +102,8 @@ class Run:
 
     @property
     def summary(self) -> Summary | None:
-        return self.result.summary if self.result else None
+        result = self.result
+        return result.summary if result else None
 
     @property
     def result(self) -> Result | None:
