@@ -21,7 +21,8 @@ class Limits:
     min_utterance: float = 0.5
     max_utterance: float = 15.0
     max_waiting: float = 20  # visitors in the queue
-    decode_seconds: float = 120  # wall clock
+    decode_seconds: float = 120  # wall clock, of decoding and not of waiting for what reads it
+    decode_bytes: float = 2e9  # of address space, of the process that decodes
     job_seconds: float = 600  # wall clock
 
     def __post_init__(self) -> None:

@@ -9,10 +9,11 @@ import os
 import threading
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fv2es.limits import Limits
-from fv2es.media import MediaError, open_media
+from fv2es.media import Cancelled, Decoders, MediaError, open_media
 from fv2es.modalities.extract import extract
 from fv2es.modalities.faces import FaceFinder
 from fv2es.modalities.speech import Transcriber, make_transcriber
@@ -28,7 +29,8 @@ NOTHING = "Neither speech nor a face was found, so there is nothing to read."
 class Analysis(Iterator[Reading]):
     """A clip's readings, one as soon as it is known, and what a person should be told beside them.
 
-    Setting `cancel` or calling `close` ends the work at the next step and frees the file.
+    Setting `cancel` or calling `close`, from any thread, ends the work at its next step and frees the file; decoding
+    is ended in the middle of whatever it does.
     """
 
     def __init__(
@@ -43,13 +45,14 @@ class Analysis(Iterator[Reading]):
         limits: Limits,
         cancel: threading.Event,
         notes: list[str],
+        decoders: Decoders | None = None,
     ) -> None:
         self.reader = reader
         self.cancel = cancel
         self._notes = notes
         self._attention = attention
         self._limits = limits
-        self._media = open_media(path, limits)
+        self._media = open_media(path, limits, decoders=decoders, cancel=cancel.is_set)
         self._extracted = extract(
             self._media,
             finder=finder,
@@ -81,8 +84,10 @@ class Analysis(Iterator[Reading]):
     def close(self) -> None:
         """Stop, and leave nothing open."""
         self.cancel.set()
-        self._readings.close()
-        self._release()
+        self._media.close()
+        with suppress(ValueError):  # another thread waits for the next reading: what it waits for ends by itself
+            self._readings.close()
+            self._extracted.close()
 
     def __enter__(self) -> Analysis:
         return self
@@ -109,12 +114,11 @@ class Analysis(Iterator[Reading]):
                 if VOICE not in seen:
                     self._notes.clear()  # nobody was heard, so it does not matter who transcribes
                 self._notes += _missing(seen)
+        except Cancelled:
+            return
         finally:
-            self._release()
-
-    def _release(self) -> None:
-        self._extracted.close()
-        self._media.close()
+            self._extracted.close()
+            self._media.close()
 
 
 def _missing(seen: set[str]) -> list[str]:
@@ -135,13 +139,14 @@ def analyse(
     cancel: threading.Event | None = None,
     finder: FaceFinder | None = None,
     transcriber: Transcriber | None = None,
+    decoders: Decoders | None = None,
 ) -> Analysis:
     """Read the emotions expressed in a clip, utterance by utterance.
 
     path: a video or sound file, or a picture. reader: a loaded one, or a checkpoint's name. speech: auto, none,
     whisper, pocketsphinx, or a subtitle file; text: the words as typed. speaker: largest, left or right.
     attention: keep the voice network's attention maps in each reading. limits: none on the length where none are
-    given. finder, transcriber: loaded ones, for a caller that serves many clips.
+    given. finder, transcriber: loaded ones, for a caller that serves many clips; so are the processes of decoders.
 
     Raises MediaError or CheckpointError with one sentence for a person. No speech and no face are no errors: see
     `Analysis.notes`.
@@ -159,6 +164,7 @@ def analyse(
         limits=limits or Limits.unlimited(),
         cancel=cancel or threading.Event(),
         notes=list(notes),
+        decoders=decoders,
     )
 
 

@@ -33,7 +33,8 @@ from fv2es import emotions
 from fv2es.data.speech import read_sound
 from fv2es.data.unpickle import RefusedPickle, load_plain
 from fv2es.limits import Limits
-from fv2es.media import Media, MediaError, read_picture
+from fv2es.media import Media, MediaError
+from fv2es.media.plain import read_picture
 from fv2es.modalities.extract import extract_span
 from fv2es.modalities.faces import Finder
 from fv2es.schema import SAMPLE_RATE, Frame, Sound, Transcript, Utterance

@@ -1,0 +1,196 @@
+"""Decoding children from the outside: started, listened to with a deadline, ended at once."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from fv2es.media import rules
+from fv2es.media.wire import RING, Lines, Message, send, shared_file
+
+LOOK = 0.1  # seconds from one look at `cancel` to the next
+START = 60.0  # seconds that a new process may take to begin; a busy machine needs a few
+LEFT = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+
+logger = logging.getLogger(__name__)
+
+
+class Ended(Exception):
+    """The child is no more. `sentence` says why to a person, `tail` says it where a part had been read by then."""
+
+    def __init__(self, sentence: str, tail: str) -> None:
+        super().__init__(sentence)
+        self.sentence, self.tail = sentence, tail
+
+
+class Cancelled(Exception):
+    """Nobody wants what is waited for."""
+
+
+class Child:
+    """One decoding process; for one file, and for one thread at a time, but `end` may come from any."""
+
+    def __init__(self) -> None:
+        handle = shared_file(RING)
+        try:
+            self.memory = mmap.mmap(handle, RING)
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-P", "-m", "fv2es.media.child", str(handle), str(RING)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                pass_fds=(handle,),
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C in a terminal is for the parent, who ends its children in order
+            )
+        finally:
+            os.close(handle)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._say = self._process.stdin.fileno()
+        self._lines = Lines(self._process.stdout.fileno())
+        self._began = time.monotonic()
+        self.ready = False
+        self._busy = threading.Lock()  # while pipes and memory are in use
+        self._finalizer = weakref.finalize(self, _end, self._process, self.memory, self._busy)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._finalizer.alive and self._process.poll() is None
+
+    def end(self) -> None:
+        """Kill it, and free all that belongs to it; more than once is no error."""
+        self._finalizer()
+
+    def say(self, *message: object) -> None:
+        """Raises Ended."""
+        with self._busy:
+            self._check()
+            try:
+                send(self._say, list(message))
+            except OSError as error:
+                raise self._why() from error
+
+    def hear(self, patience: float, cancel: Callable[[], bool], take: Callable[[Message], None]) -> None:
+        """Wait for its next message and hand it to `take`, while the memory is sure to be there.
+
+        patience: seconds; a child that is silent for longer is killed. Raises Ended, Cancelled.
+        """
+        until = time.monotonic() + patience
+        if not self.ready:
+            until += max(0.0, self._began + START - time.monotonic())
+        with self._busy:
+            self._check()
+            try:
+                while (message := self._lines.ready()) is None:
+                    self._wait(until, cancel)
+                if message[0] == "ready":
+                    self.ready = True
+                take(message)
+            except (ValueError, TypeError, KeyError) as error:
+                logger.warning("A decoding child talked nonsense: %s", error)
+                self._process.kill()
+                raise Ended(rules.CRASHED, rules.CRASHED_TAIL) from error
+
+    def _wait(self, until: float, cancel: Callable[[], bool]) -> None:
+        if cancel():
+            raise Cancelled
+        left = until - time.monotonic()
+        if left <= 0:
+            self._process.kill()
+            raise Ended(rules.TOO_SLOW, rules.TOO_SLOW_TAIL)
+        readable, _, _ = select.select([self._lines.handle], [], [], min(LOOK, left))
+        if readable and not self._lines.fill():
+            raise self._why()
+
+    def _check(self) -> None:
+        if not self._finalizer.alive:
+            raise Cancelled
+
+    def _why(self) -> Exception:
+        """Its pipes are closed: how did it end?"""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        code = self._process.returncode
+        if not self._finalizer.alive:
+            return Cancelled()
+        logger.warning("A decoding child ended with %s.", code)
+        if code == -signal.SIGXCPU:
+            return Ended(rules.TOO_SLOW, rules.TOO_SLOW_TAIL)
+        if code == -signal.SIGKILL:  # by the system, as nobody else would
+            return Ended(rules.TOO_BIG, rules.TOO_BIG_TAIL)
+        return Ended(rules.CRASHED, rules.CRASHED_TAIL)
+
+
+class Decoders:
+    """Children that are ready before there is a file, for whoever serves: a start costs a moment that nobody waits for.
+
+    May be shared by threads. `close` ends those that wait; so does the end of the process.
+    """
+
+    def __init__(self, spare: int = 1) -> None:
+        self._count = spare
+        self._spare: deque[Child] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.refill()
+
+    def take(self) -> Child:
+        """One that is alive, ready or not."""
+        with self._lock:
+            while self._spare:
+                child = self._spare.popleft()
+                if child.alive:
+                    return child
+                child.end()
+        return Child()
+
+    def refill(self) -> None:
+        """Begin to make as many ready as there should be."""
+        with self._lock:
+            while not self._closed and len(self._spare) < self._count:
+                self._spare.append(Child())
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            while self._spare:
+                self._spare.popleft().end()
+
+
+def _environment() -> dict[str, str]:
+    """Where Python finds its modules, and nothing that a stranger's file should come to know."""
+    own = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(dict.fromkeys(os.path.abspath(one) for one in [*sys.path, own]))
+    kept = {name: os.environ[name] for name in LEFT if name in os.environ}
+    return kept | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _end(process: subprocess.Popen, memory: mmap.mmap, busy: threading.Lock) -> None:  # type: ignore[type-arg]
+    process.kill()
+    with busy:  # whoever listens is woken by that
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        memory.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5.0)
+
+
+__all__ = ["Cancelled", "Child", "Decoders", "Ended"]
