@@ -100,6 +100,16 @@ class Media:
             raise ValueError("this file was closed")
         yield from self._read(frame_times, [start, end, sound, rate, channels])
 
+    @property
+    def pid(self) -> int:
+        """Of the process that decodes."""
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        """Is that process there?"""
+        return self._child.alive
+
     def note(self, sentence: str) -> None:
         """Say something once."""
         if sentence not in self.notes:
@@ -153,12 +163,10 @@ class Media:
 
     def _settle(self) -> None:
         """Bring the child to where it waits for the next pass; a new one where the old one is no more."""
-        relay, self._relay = self._relay, None
-        try:
-            while relay is not None and not relay.over:
-                self._next(relay)
-        except Ended:
-            pass
+        with suppress(Ended):
+            while self._relay is not None and not self._relay.over:
+                self._next(self._relay)
+        self._relay = None
         if not self._child.alive and not self._closed:
             self._child.end()
             self._child, self._opened = Child(), False

@@ -103,9 +103,9 @@ class Child:
                 if message[0] == "ready":
                     self.ready = True
                 take(message)
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, IndexError) as error:
                 logger.warning("A decoding child talked nonsense: %s", error)
-                self._process.kill()
+                self._kill()
                 raise Ended(rules.CRASHED, rules.CRASHED_TAIL) from error
 
     def _wait(self, until: float, cancel: Callable[[], bool]) -> None:
@@ -113,11 +113,16 @@ class Child:
             raise Cancelled
         left = until - time.monotonic()
         if left <= 0:
-            self._process.kill()
+            self._kill()
             raise Ended(rules.TOO_SLOW, rules.TOO_SLOW_TAIL)
         readable, _, _ = select.select([self._lines.handle], [], [], min(LOOK, left))
         if readable and not self._lines.fill():
             raise self._why()
+
+    def _kill(self) -> None:
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5.0)
 
     def _check(self) -> None:
         if not self._finalizer.alive:

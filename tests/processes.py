@@ -1,0 +1,41 @@
+"""What a process holds, and waiting for what will surely come."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, however long it takes."""
+    while not condition():
+        time.sleep(0.01)
+
+
+def waits(pid: int) -> bool:
+    """Is this process there, and more than the memory of one that has ended?"""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def open_files() -> int:
+    """How many descriptors this process holds."""
+    return len(os.listdir("/dev/fd"))
+
+
+def children() -> list[int]:
+    """Processes that this one has started and that are still there (Linux)."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(status.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(status.parent.name))
+        except OSError:
+            continue
+    return sorted(found)
