@@ -80,10 +80,11 @@ class Ring:
         """Where `count` bytes in one piece begin, and how many have to be given back for them: some are passed over."""
         if 2 * count > self._size:
             raise ValueError(f"needs at most {self._size // 2} bytes at once, got {count}")
-        skipped = self._size - self._head if self._head + count > self._size else 0
+        wraps = self._head + count > self._size
+        skipped = self._size - self._head if wraps else 0
         while self._used + skipped + count > self._size:
             self._used -= self._wait()
-        begin = 0 if skipped else self._head
+        begin = 0 if wraps else self._head
         self._head = begin + count
         self._used += skipped + count
         return begin, skipped + count
