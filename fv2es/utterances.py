@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +15,8 @@ from fv2es.limits import Limits
 from fv2es.schema import SAMPLE_RATE, Sound, Span
 
 CHUNK = 512  # samples: what Silero listens to at once, 32 ms
+CONTEXT = 64  # samples of the chunk before that it hears again
+STATE = (1, 1, 128)  # numbers, twice, that it remembers from chunk to chunk
 SECONDS = CHUNK / SAMPLE_RATE
 SPEECH, SILENCE = 0.5, 0.35  # probabilities: speech begins at the first and lasts until it falls below the second
 PAUSE = 0.4  # seconds of silence that end an utterance
@@ -58,18 +64,24 @@ class Segmenter:
         samples = np.concatenate([self._rest, block.samples])
         whole = len(samples) - len(samples) % CHUNK
         self._rest = samples[whole:]
-        return [span for chunk in samples[:whole].reshape(-1, CHUNK) for span in self._hear(chunk)]
+        return list(self._hear(samples[:whole].reshape(-1, CHUNK)))
 
     def finish(self) -> list[Span]:
         """The sound is over; returns what was still open."""
         spans: list[Span] = []
         if len(self._rest):
-            spans += self._hear(np.pad(self._rest, (0, CHUNK - len(self._rest))))
+            spans += self._hear(np.pad(self._rest, (0, CHUNK - len(self._rest)))[None])
             self._rest = self._rest[:0]
         return spans + (list(self._close(self._open)) if self._open else [])
 
-    def _hear(self, chunk: np.ndarray) -> Iterator[Span]:
-        probability = self._listen(chunk)
+    def _hear(self, chunks: np.ndarray) -> Iterator[Span]:
+        if len(chunks):
+            loudness = np.mean(chunks**2, axis=1)
+            for probability, level in zip(self._listen(chunks).tolist(), loudness.tolist(), strict=True):
+                yield from self._go_on(probability, level)
+
+    def _go_on(self, probability: float, loudness: float) -> Iterator[Span]:
+        """One chunk further."""
         number = self._chunks
         self._chunks += 1
         if self._open is None:
@@ -77,7 +89,7 @@ class Segmenter:
                 return
             self._open = _Open(number, number)
         speech = self._open
-        speech.loudness.append(float(np.mean(chunk**2)))
+        speech.loudness.append(loudness)
         if probability >= SILENCE:
             speech.last = number
             speech.voiced += 1
@@ -115,18 +127,35 @@ class Segmenter:
             yield Span(max(start, 0.0), end)
 
 
-def _silero() -> Callable[[np.ndarray], float]:
-    """chunk (512,) → the probability of speech; importing the package sets torch's thread count, so it is put back."""
-    import torch
+def _silero() -> Callable[[np.ndarray], np.ndarray]:
+    """Chunks (n, 512), going on from those before → the probability of speech in each, (n,).
 
-    threads = torch.get_num_threads()
-    from silero_vad import load_silero_vad
+    Silero's ONNX form for sequences hears all chunks of a block in one call, outside the interpreter.
+    """
+    session = _session()
+    hidden, cell, context = np.zeros(STATE, np.float32), np.zeros(STATE, np.float32), np.zeros(CONTEXT, np.float32)
 
-    model = load_silero_vad()
-    torch.set_num_threads(threads)
-
-    def listen(chunk: np.ndarray) -> float:
-        with torch.inference_mode():
-            return float(model(torch.from_numpy(np.ascontiguousarray(chunk)), SAMPLE_RATE))
+    def listen(chunks: np.ndarray) -> np.ndarray:
+        nonlocal hidden, cell, context
+        before = np.concatenate([context[None], chunks[:-1, -CONTEXT:]])
+        heard = {"input": np.concatenate([before, chunks], axis=1), "h": hidden, "c": cell}
+        probabilities, hidden, cell = session.run(["speech_probs", "hn", "cn"], heard)
+        context = chunks[-1, -CONTEXT:].copy()
+        return probabilities.reshape(-1)
 
     return listen
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """The network, one for the process: it remembers nothing itself. Its package, which would load torch and set its
+    thread count, is not imported."""
+    import onnxruntime
+
+    package = find_spec("silero_vad")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("The package silero-vad is not installed.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    network = Path(package.origin).parent / "data" / "silero_vad_16k_sequence.onnx"
+    return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])

@@ -58,6 +58,7 @@ KEEPERS = {
     "matplotlib": ("views", "ui", "takeaway.fonts"),
     "facenet_pytorch": ("modalities", "models"),
     "silero_vad": ("utterances",),
+    "onnxruntime": ("utterances",),
     "faster_whisper": ("modalities.speech",),
     "pocketsphinx": ("modalities.speech",),
     "huggingface_hub": ("remote", "modalities.speech", "models", "cli"),

@@ -8,7 +8,7 @@ from fv2es import utterances
 from fv2es.limits import Limits
 from fv2es.media import open_media
 from fv2es.schema import SAMPLE_RATE, Sound, Span
-from fv2es.utterances import PAD, PAUSE, SECONDS, Segmenter
+from fv2es.utterances import CHUNK, PAD, PAUSE, SECONDS, Segmenter
 
 
 def segment(waveform: np.ndarray, block: int = 4000, limits: Limits | None = None) -> tuple[list[Span], list[float]]:
@@ -29,7 +29,7 @@ def segment(waveform: np.ndarray, block: int = 4000, limits: Limits | None = Non
 @pytest.fixture
 def loud_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
     """A voice activity detector that is easy to foresee."""
-    monkeypatch.setattr(utterances, "_silero", lambda: lambda chunk: float(np.abs(chunk).max() > 0.01))
+    monkeypatch.setattr(utterances, "_silero", lambda: lambda chunks: (np.abs(chunks).max(1) > 0.01) * 1.0)
 
 
 def talk(*parts: tuple[float, float]) -> np.ndarray:
@@ -82,6 +82,41 @@ def test_silence_noise_and_tones_are_no_speech() -> None:
     noise = np.random.default_rng(0).normal(0, 0.05, 3 * SAMPLE_RATE).astype(np.float32)
     tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(3 * SAMPLE_RATE) / SAMPLE_RATE).astype(np.float32)
     assert segment(np.concatenate([np.zeros(3 * SAMPLE_RATE, np.float32), noise, tone]))[0] == []
+
+
+def test_blocks_are_heard_as_the_package_hears_chunk_by_chunk(examples) -> None:
+    """The ONNX form for sequences against the plain model: the same probabilities, and the same spans."""
+    import torch
+
+    threads = torch.get_num_threads()
+    from silero_vad import load_silero_vad
+
+    torch.set_num_threads(threads)  # which the package sets
+    with open_media(examples[0]) as media:
+        waveform = np.concatenate([event.samples for event in media.read()])
+    chunks = waveform[: len(waveform) // CHUNK * CHUNK].reshape(-1, CHUNK)
+    plain = load_silero_vad()
+    with torch.inference_mode():
+        wanted = np.array([float(plain(torch.from_numpy(chunk), SAMPLE_RATE)) for chunk in chunks])
+    for block in (1, 8, 100):
+        listen = utterances._silero()
+        heard = np.concatenate([listen(chunks[begin : begin + block]) for begin in range(0, len(chunks), block)])
+        np.testing.assert_allclose(heard, wanted, atol=1e-4)
+    assert 0.2 < (wanted > 0.5).mean() < 0.95
+
+
+def test_two_clips_at_once_do_not_hear_one_another(examples) -> None:
+    waveforms = []
+    for path in examples[:2]:
+        with open_media(path) as media:
+            waveforms.append(np.concatenate([event.samples for event in media.read()]))
+    alone = [segment(one)[0] for one in waveforms]
+    both, spans = [Segmenter(), Segmenter()], [[], []]
+    for begin in range(0, max(map(len, waveforms)), 4000):
+        for segmenter, waveform, found in zip(both, waveforms, spans, strict=True):
+            if begin < len(waveform):
+                found += segmenter.push(Sound(begin / SAMPLE_RATE, waveform[begin : begin + 4000]))
+    assert [found + one.finish() for found, one in zip(spans, both, strict=True)] == alone
 
 
 def test_the_package_leaves_the_thread_count_alone() -> None:
