@@ -38,7 +38,7 @@ class Words:
 
 @pytest.fixture(autouse=True)
 def loud_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(utterances, "_silero", lambda: lambda chunk: float(np.abs(chunk).max() > 0.05))
+    monkeypatch.setattr(utterances, "_silero", lambda: lambda chunks: (np.abs(chunks).max(1) > 0.05) * 1.0)
 
 
 def sound(*parts: tuple[float, float]) -> np.ndarray:

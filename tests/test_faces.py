@@ -174,27 +174,22 @@ class TestPicture:
 
 
 class Fake:
-    """In MTCNN's place: notes what it is shown, finds one box where a picture's first pixel is white."""
+    """In the cascade's place: notes what it is shown, finds one box where a picture's first pixel is white."""
 
-    def __init__(self, *failures: Exception) -> None:
-        self.shown: list[tuple[int, ...]] = []
-        self.failures = list(failures)
-        self.min_face_size = 0.0
+    def __init__(self) -> None:
+        self.shown: list[tuple[float, ...]] = []
         self.confidence = 0.99
 
-    def detect(self, pictures: np.ndarray) -> tuple[list, list]:
-        self.shown.append((*pictures.shape[:3], self.min_face_size))
-        if self.failures:
-            raise self.failures.pop()
-        hit = [bool(one[0, 0, 0]) for one in pictures]
-        box, sure = np.array([[10, 20, 30, 50]], np.float32), np.array([self.confidence])
-        return [box if one else None for one in hit], [sure if one else [None] for one in hit]
+    def detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
+        self.shown.append((*pictures.shape[:3], smallest))
+        box = np.array([[10, 20, 30, 50, self.confidence]], np.float32)
+        return [box[: int(one[0, 0, 0] > 0)] for one in pictures]
 
 
 @pytest.fixture
 def fake() -> tuple[FaceFinder, Fake]:
     finder, network = FaceFinder.__new__(FaceFinder), Fake()
-    finder._mtcnn, finder._lock = network, Lock()
+    finder._cascade, finder._lock = network, Lock()
     return finder, network
 
 
@@ -221,12 +216,6 @@ class TestFinder:
         finder, network = fake
         network.confidence = 0.85
         assert finder.find([Frame(0, np.full((60, 80, 3), 255, np.uint8))]) == [[]]
-
-    def test_one_bad_picture_does_not_spoil_the_others(self, fake) -> None:
-        finder, network = fake
-        network.failures = [IndexError("mask"), RuntimeError("none to stack")]
-        white = np.full((60, 80, 3), 255, np.uint8)
-        assert [len(one) for one in finder.find([Frame(0, white), Frame(1, white)])] == [0, 1]
 
     def test_no_frames(self, fake) -> None:
         assert fake[0].find([]) == []

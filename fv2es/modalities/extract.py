@@ -2,6 +2,10 @@
 
 Frames are looked at only where somebody speaks: up to five faces an utterance (Lee & Kim 2023), one frame per piece of
 the spectrogram to choose from. Where nobody speaks, the face alone is read, a few seconds at a time.
+
+Words are written down beside the rest: while one utterance waits for its words, its faces are found and the clip is
+read on, until AHEAD utterances wait. The order of the utterances and of what the recogniser hears stays that of the
+clip.
 """
 
 from __future__ import annotations
@@ -10,21 +14,25 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fv2es.limits import Limits
 from fv2es.media import Media
+from fv2es.modalities.aside import Aside
 from fv2es.modalities.faces import FaceTrack, Finder, face_of_picture
 from fv2es.modalities.spectrogram import SECONDS_PER_PIECE, mel_spectrogram
 from fv2es.modalities.speech import Transcriber
-from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Span, Utterance
+from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Span, Transcript, Utterance
 from fv2es.utterances import Segmenter
 
 FACES = 5  # of an utterance that are shown to a model
 MORE = 5  # further frames that are tried where some of the first show no face
 FACE_ONLY = 5.0  # seconds that are read at once where nobody speaks
+AHEAD = 2  # utterances that wait for their words while the clip is read on
 SKEW = 10.0  # seconds that the pictures may lag behind the sound before an utterance goes on without them
 PICTURE = Span(0.0, 1.0)  # a picture has no duration; it stands for one second
 
@@ -52,12 +60,10 @@ def extract(
         return
     spoken = False
     if media.has_audio:
-        for span, samples, frames in _speech(media, limits, watch, cancel):
-            spoken = True
-            utterance = _utterance(span, samples, frames, track, transcriber, watch)
-            if cancel():
-                return
-            yield utterance, watch.lap()
+        with Aside() as aside:
+            for part in _spoken(media, limits, track, transcriber, aside, watch, cancel):
+                spoken = True
+                yield part
     if media.has_video and not spoken and not cancel():
         yield from _face_only(media, track, watch, cancel)
 
@@ -94,10 +100,52 @@ def _picture(media: Media, finder: Finder, watch: _Stopwatch) -> Iterator[tuple[
         yield Utterance(PICTURE, faces=(face,)), watch.lap()
 
 
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """An utterance whose words are being written down, and the seconds it has taken so far."""
+
+    silent: Utterance
+    words: Future[tuple[Transcript, float]]
+    seconds: Seconds
+
+
+def _spoken(
+    media: Media,
+    limits: Limits,
+    track: FaceTrack,
+    transcriber: Transcriber,
+    aside: Aside,
+    watch: _Stopwatch,
+    cancel: Callable[[], bool],
+) -> Iterator[tuple[Utterance, Seconds]]:
+    """The utterances with their words, in order: the first as soon as it has them, the clip being read meanwhile."""
+    waiting = deque[_Waiting]()
+    for part in _speech(media, limits, watch, cancel):
+        if part is not None:
+            span, samples, frames = part
+            words = aside.call(transcriber.transcribe, samples, span)
+            silent = _silent(span, samples, frames, track, watch)
+            waiting.append(_Waiting(silent, words, watch.lap()))
+        while waiting and (waiting[0].words.done() or len(waiting) > AHEAD):
+            if not aside.wait(waiting[0].words, cancel):
+                return
+            yield _with_words(waiting.popleft())
+    while waiting:
+        if not aside.wait(waiting[0].words, cancel):
+            return
+        yield _with_words(waiting.popleft())
+
+
+def _with_words(one: _Waiting) -> tuple[Utterance, Seconds]:
+    transcript, seconds = one.words.result()
+    return replace(one.silent, transcript=transcript), {**one.seconds, "speech": seconds}
+
+
 def _speech(
     media: Media, limits: Limits, watch: _Stopwatch, cancel: Callable[[], bool]
-) -> Iterator[tuple[Span, np.ndarray, list[Frame]]]:
-    """Spans of speech with their samples and frames, each when both streams have passed its end."""
+) -> Iterator[tuple[Span, np.ndarray, list[Frame]] | None]:
+    """Spans of speech with their samples and frames, each when both streams have passed its end; None where there is
+    no news but time has passed."""
     segmenter = Segmenter(limits)
     heard, seen, waiting = _Heard(), deque[Frame](), deque[Span]()
     asked = itertools.count(SECONDS_PER_PIECE / 2, SECONDS_PER_PIECE) if media.has_video else ()
@@ -119,6 +167,7 @@ def _speech(
             seen.popleft()
         while len(seen) * SECONDS_PER_PIECE > limits.max_utterance + SKEW:  # pictures far ahead of the sound
             seen.popleft()
+        yield None
     with watch("vad"):
         waiting += segmenter.finish()
     for span in waiting:
@@ -129,21 +178,13 @@ def _take(span: Span, heard: _Heard, seen: Sequence[Frame]) -> tuple[Span, np.nd
     return span, heard.samples(span), [frame for frame in seen if frame.time in span]
 
 
-def _utterance(
-    span: Span,
-    samples: np.ndarray,
-    frames: list[Frame],
-    track: FaceTrack,
-    transcriber: Transcriber,
-    watch: _Stopwatch,
-) -> Utterance:
+def _silent(span: Span, samples: np.ndarray, frames: list[Frame], track: FaceTrack, watch: _Stopwatch) -> Utterance:
+    """All but the words."""
     with watch("faces"):
         faces = _faces(frames, track)
     with watch("spectrogram"):
         mel = mel_spectrogram(samples)
-    with watch("speech"):
-        transcript = transcriber.transcribe(samples, span)
-    return Utterance(span, faces=faces, waveform=samples, mel=mel, transcript=transcript)
+    return Utterance(span, faces=faces, waveform=samples, mel=mel)
 
 
 def _face_only(
@@ -151,7 +192,7 @@ def _face_only(
 ) -> Iterator[tuple[Utterance, Seconds]]:
     """Nobody speaks: faces of one frame a second, FACE_ONLY seconds at a time."""
     step = FACE_ONLY / FACES
-    faces: list[FaceCrop] = []
+    frames: list[Frame] = []
     begin = last = 0.0
     for event in watch.each("decode", media.read(itertools.count(step / 2, step), sound=False)):
         if cancel():
@@ -159,30 +200,32 @@ def _face_only(
         if not isinstance(event, Frame):
             continue
         if event.time >= begin + FACE_ONLY:
-            if faces:
-                yield Utterance(Span(begin, begin + FACE_ONLY), faces=tuple(faces)), watch.lap()
-            faces, begin = [], begin + FACE_ONLY
+            yield from _faces_of(frames, Span(begin, begin + FACE_ONLY), track, watch)
+            frames, begin = [], begin + FACE_ONLY
         last = event.time
-        with watch("faces"):
-            face = track.follow(event)
-        if face is not None:
-            faces.append(face)
-    if faces:
+        frames.append(event)
+    if frames:
         end = min(begin + FACE_ONLY, max(media.seconds_read, last))
-        yield Utterance(Span(begin, end), faces=tuple(faces)), watch.lap()
+        yield from _faces_of(frames, Span(begin, end), track, watch)
+
+
+def _faces_of(
+    frames: Sequence[Frame], span: Span, track: FaceTrack, watch: _Stopwatch
+) -> Iterator[tuple[Utterance, Seconds]]:
+    with watch("faces"):
+        faces = tuple(face for face in track.follow_all(frames) if face is not None)
+    if faces:
+        yield Utterance(span, faces=faces), watch.lap()
 
 
 def _faces(frames: Sequence[Frame], track: FaceTrack) -> tuple[FaceCrop, ...]:
     """Up to FACES crops from frames spread evenly; where some show no face, from those between."""
     chosen = _spread(frames, FACES)
-    found = [face for face in map(track.follow, chosen) if face is not None]
-    others = [frame for frame in frames if all(frame is not one for one in chosen)]
-    for frame in _spread(others, MORE):
-        if len(found) >= min(FACES, len(frames)):
-            break
-        face = track.follow(frame)
-        if face is not None:
-            found.append(face)
+    found = [face for face in track.follow_all(chosen) if face is not None]
+    others = deque(_spread([frame for frame in frames if all(frame is not one for one in chosen)], MORE))
+    while others and (lacking := min(FACES, len(frames)) - len(found)) > 0:
+        more = [others.popleft() for _ in range(min(lacking, len(others)))]
+        found += [face for face in track.follow_all(more) if face is not None]
     return tuple(sorted(found, key=lambda face: face.time))
 
 

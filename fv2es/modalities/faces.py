@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -13,8 +12,6 @@ import numpy as np
 from PIL import Image
 
 from fv2es.schema import Box, FaceCrop, Frame
-
-log = logging.getLogger(__name__)
 
 CROP = 160  # side of a crop, pixels
 SPEAKERS = ("largest", "left", "right")
@@ -56,12 +53,12 @@ class Finder(Protocol):
 
 
 class FaceFinder:
-    """facenet-pytorch's MTCNN on the processor, loaded once; may be shared between threads, which then take turns."""
+    """MTCNN on the processor, loaded once; may be shared between threads, which then take turns."""
 
     def __init__(self) -> None:
-        from facenet_pytorch import MTCNN
+        from fv2es.modalities.cascade import Cascade
 
-        self._mtcnn = MTCNN(keep_all=True, post_process=False, device="cpu")
+        self._cascade = Cascade()
         self._lock = Lock()
 
     def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
@@ -84,26 +81,16 @@ class FaceFinder:
     def _detect(self, pictures: np.ndarray) -> list[list[Detection]]:
         """(N, h, w, 3) uint8 → N lists of detections in pixels of these pictures."""
         share = SMALLEST_SHARE * min(pictures.shape[1:3])
-        try:
-            with self._lock:
-                self._mtcnn.min_face_size = max(SMALLEST_WINDOW, min(SMALLEST_FACE, share))
-                boxes, confidences = self._mtcnn.detect(pictures)
-        except (RuntimeError, IndexError) as error:
-            # MTCNN stumbles over candidates that lie wholly outside a picture: keep that from the other pictures
-            if len(pictures) > 1:
-                return [self._detect(one[None])[0] for one in pictures]
-            log.warning("No face was looked for in one picture: %s", error)
-            return [[]]
-        return [list(_believed(*pair)) for pair in zip(boxes, confidences, strict=True)]
+        with self._lock:
+            found = self._cascade.detect(pictures, max(SMALLEST_WINDOW, min(SMALLEST_FACE, share)))
+        return [list(_believed(one)) for one in found]
 
 
-def _believed(boxes: np.ndarray | None, confidences: Sequence[float]) -> Iterator[Detection]:
-    if boxes is None:
-        return
-    for (left, top, right, bottom), confidence in zip(boxes.astype(float).tolist(), confidences, strict=True):
+def _believed(found: np.ndarray) -> Iterator[Detection]:
+    for left, top, right, bottom, confidence in found.astype(float).tolist():
         extent = (right - left) * (bottom - top)
         if confidence >= CONFIDENCE and isfinite(extent) and left < right and top < bottom:
-            yield Detection((left, top, right, bottom), float(confidence))
+            yield Detection((left, top, right, bottom), confidence)
 
 
 def _scaled_down(pixels: np.ndarray) -> np.ndarray:
@@ -111,8 +98,13 @@ def _scaled_down(pixels: np.ndarray) -> np.ndarray:
     scale = DETECT_SIDE / min(height, width)
     if scale >= 1:
         return pixels
-    size = (round(width * scale), round(height * scale))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    import torch
+    from torch.nn.functional import interpolate
+
+    size = (round(height * scale), round(width * scale))
+    picture = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+    # The same triangle filter in whole numbers as Pillow's BILINEAR, at a third of the time.
+    return interpolate(picture, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
 
 
 def _scaled_up(one: Detection, scale: tuple[float, float]) -> Detection:
@@ -136,7 +128,14 @@ class FaceTrack:
 
     def follow(self, frame: Frame) -> FaceCrop | None:
         """The followed face of this frame, or None where it is not seen. Frames may also be earlier than the last."""
-        chosen = self._choose(self.finder.find([frame])[0], frame)
+        return self.follow_all([frame])[0]
+
+    def follow_all(self, frames: Sequence[Frame]) -> list[FaceCrop | None]:
+        """What `follow` gives for one frame after the other; faces are looked for in all of them together."""
+        return [self._follow(frame, found) for frame, found in zip(frames, self.finder.find(frames), strict=True)]
+
+    def _follow(self, frame: Frame, found: list[Detection]) -> FaceCrop | None:
+        chosen = self._choose(found, frame)
         if chosen is None:
             return None
         self._last = (frame.time, chosen.box)

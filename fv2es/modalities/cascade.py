@@ -1,0 +1,204 @@
+"""MTCNN's cascade (Zhang et al. 2016, arXiv 1604.02878) over the three networks of facenet-pytorch.
+
+The boxes are those that the package's own `MTCNN.detect` finds; the way there is shorter. Several pictures go
+through each network together; every area mean that a network is shown (seven scales of each picture, and some tens of
+candidates) comes from one table of sums instead of a pass of its own over the pixels; and what the networks are
+shown lies in memory as they read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+FACTOR = 0.709  # from one scale of the pyramid to the next: half the area
+WINDOW, STRIDE = 12, 2  # pixels, of the first network
+SIDES = (24, 48)  # pixels of a candidate, as the second and the third network see it
+SURE = (0.6, 0.7, 0.7)  # probabilities from which on a candidate passes each network
+SAME_SCALE, SAME, NESTED = 0.5, 0.7, 0.7  # overlaps from which on the less sure of two candidates goes
+AT_ONCE = 512  # candidates that a network is shown together
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """boxes (K, 4) left, top, right, bottom; scores (K,); owners (K,): which picture each belongs to."""
+
+    boxes: Tensor
+    scores: Tensor
+    owners: Tensor
+
+    def __getitem__(self, chosen: Tensor) -> _Candidates:
+        return _Candidates(self.boxes[chosen], self.scores[chosen], self.owners[chosen])
+
+    def best(self, overlap: float) -> Tensor:
+        """Places of those that overlap with no surer one of their picture."""
+        return batched_nms(self.boxes, self.scores, self.owners, overlap)
+
+
+class Cascade:
+    """The three networks, on the processor. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        from facenet_pytorch import MTCNN
+
+        whole = MTCNN(keep_all=True, post_process=False, device="cpu")
+        self._networks: tuple[Any, ...] = tuple(
+            one.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+            for one in (whole.pnet, whole.rnet, whole.onet)
+        )
+
+    @torch.inference_mode()
+    def detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
+        """(N, h, w, 3) uint8 → N arrays (F, 5) float32: left, top, right, bottom, confidence; surest first.
+
+        smallest: side of the smallest face that is looked for, pixels, at least WINDOW.
+        """
+        sums = _Sums(pictures)
+        found = self._propose(sums, smallest)
+        for network, side, sure in zip(self._networks[1:], SIDES, SURE[1:], strict=True):
+            if not len(found.scores):
+                break
+            refined, shifts = self._refine(network, found, sums, side, sure)
+            if side == SIDES[0]:
+                best = refined.best(SAME)
+                refined, shifts = refined[best], shifts[best]
+            found = _shifted(refined, shifts)
+        return [_without_nested(found, number) for number in range(len(pictures))]
+
+    def _propose(self, sums: _Sums, smallest: float) -> _Candidates:
+        """What the first network sees on every scale."""
+        scales = list(_scales(min(sums.height, sums.width), smallest))
+        parts = [self._propose_at(scale, sums) for scale in scales]
+        if not parts:
+            return _Candidates(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long))
+        values = torch.cat([part for part, _ in parts])
+        whole = _Candidates(values[:, :4], values[:, 4], torch.cat([owners for _, owners in parts]))
+        best = whole.best(SAME)
+        found, shifts = whole[best], values[best, 5:]
+        width, height = (found.boxes[:, 2:] - found.boxes[:, :2]).unbind(1)
+        return _Candidates(
+            found.boxes + shifts * torch.stack([width, height, width, height], 1), found.scores, found.owners
+        )
+
+    def _propose_at(self, scale: float, sums: _Sums) -> tuple[Tensor, Tensor]:
+        """(K, 9) boxes, scores and shifts, and their owners (K,)."""
+        shown = sums.scaled(int(sums.height * scale + 1), int(sums.width * scale + 1))
+        shifts, probabilities = self._networks[0](_normalised(shown))
+        owners, rows, columns = (probabilities[:, 1] >= SURE[0]).nonzero(as_tuple=True)
+        first = torch.stack([columns, rows], 1).float() * STRIDE
+        corners = torch.cat([((first + 1) / scale).floor(), ((first + WINDOW) / scale).floor()], 1)
+        scores = probabilities[owners, 1, rows, columns]
+        best = batched_nms(corners, scores, owners, SAME_SCALE)
+        values = torch.cat([corners, scores[:, None], shifts[owners, :, rows, columns]], 1)
+        return values[best], owners[best]
+
+    @staticmethod
+    def _refine(network: Any, found: _Candidates, sums: _Sums, side: int, sure: float) -> tuple[_Candidates, Tensor]:
+        """Those of which the network is sure, made square, and how far (K, 4) it would move their edges."""
+        square = _squared(found.boxes)
+        crops, inside = sums.crops(square.numpy(), found.owners.numpy(), side)
+        square, owners = square[inside], found.owners[inside]
+        answers = [network(_normalised(part)) for part in np.array_split(crops, -(-len(crops) // AT_ONCE) or 1)]
+        shifts, scores = torch.cat([one[0] for one in answers]), torch.cat([one[-1] for one in answers])[:, 1]
+        passed = scores > sure
+        return _Candidates(square[passed], scores[passed], owners[passed]), shifts[passed]
+
+
+def _scales(shorter: int, smallest: float) -> Iterator[float]:
+    scale = WINDOW / smallest
+    while shorter * scale >= WINDOW:
+        yield scale
+        scale *= FACTOR
+
+
+def _normalised(shown: np.ndarray) -> Tensor:
+    """(K, h, w, 3) 0–255 → (K, 3, h, w) about -1–1, the channels next to one another in memory."""
+    return ((torch.from_numpy(shown) - 127.5) * (1 / 128)).permute(0, 3, 1, 2)
+
+
+def _squared(boxes: Tensor) -> Tensor:
+    """The squares as large as the longer sides, around the same centres."""
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    longer = sizes.max(1, keepdim=True).values
+    corner = boxes[:, :2] + sizes * 0.5 - longer * 0.5
+    return torch.cat([corner, corner + longer], 1)
+
+
+def _shifted(found: _Candidates, shifts: Tensor) -> _Candidates:
+    """With their edges moved; sizes count both edge pixels, as in the original."""
+    sizes = found.boxes[:, 2:] - found.boxes[:, :2] + 1
+    return _Candidates(found.boxes + shifts * torch.cat([sizes, sizes], 1), found.scores, found.owners)
+
+
+def _without_nested(found: _Candidates, owner: int) -> np.ndarray:
+    """One picture's (F, 5), surest first, without those that a surer one covers by NESTED of the smaller's area."""
+    own = found[found.owners == owner]
+    order = own.scores.argsort(descending=True)
+    rows = torch.cat([own.boxes[order], own.scores[order, None]], 1).numpy()
+    kept: list[np.ndarray] = []
+    for row in rows:
+        if all(_covered(row, other) <= NESTED for other in kept):
+            kept.append(row)
+    return np.array(kept, np.float32).reshape(-1, 5)
+
+
+def _covered(one: np.ndarray, other: np.ndarray) -> float:
+    """The share of the smaller of two boxes that lies in the larger; sizes count both edge pixels."""
+    sizes = np.minimum(one[2:4], other[2:4]) - np.maximum(one[:2], other[:2]) + 1
+    smaller = min(np.prod(box[2:4] - box[:2] + 1) for box in (one, other))
+    return float(np.prod(sizes.clip(min=0)) / smaller)
+
+
+class _Sums:
+    """(N, h, w, 3) uint8 pictures as a table of sums, from which the mean of any rectangle is four look-ups."""
+
+    def __init__(self, pictures: np.ndarray) -> None:
+        count, self.height, self.width, channels = pictures.shape
+        if self.height * self.width * 255 >= 2**31:
+            raise ValueError(f"needs pictures of less than 8.4 million pixels, got {self.height}×{self.width}")
+        self._table = np.zeros((count, self.height + 1, self.width + 1, channels), np.int32)
+        inside = self._table[:, 1:, 1:]
+        inside[...] = pictures
+        for row in range(1, self.height):  # whole rows at a time are twice as fast as `cumsum` on them
+            inside[:, row] += inside[:, row - 1]
+        np.cumsum(inside, axis=2, out=inside)
+
+    def scaled(self, height: int, width: int) -> np.ndarray:
+        """(N, height, width, 3) float32: the means of as many overlapping bins (torch's "area")."""
+        (top, bottom), (left, right) = _bins(self.height, height), _bins(self.width, width)
+        strips = self._table[:, bottom] - self._table[:, top]
+        sums = strips.take(right, axis=2) - strips.take(left, axis=2)
+        return (sums / ((bottom - top)[:, None] * (right - left))[..., None]).astype(np.float32)
+
+    def crops(self, boxes: np.ndarray, owners: np.ndarray, side: int) -> tuple[np.ndarray, Tensor]:
+        """(K, 4) boxes of pictures `owners` (K,) → (K', side, side, 3) float32 means of the K' that are not wholly
+        outside, and (K,) bool which these are."""
+        left, top, right, bottom = np.trunc(boxes).astype(np.int64).T
+        left, top = left.clip(min=1) - 1, top.clip(min=1) - 1
+        right, bottom = right.clip(max=self.width), bottom.clip(max=self.height)
+        inside = (right > left) & (bottom > top)
+        left, top, right, bottom, owners = (one[inside] for one in (left, top, right, bottom, owners))
+        (above, below), (before, behind) = _bins(bottom - top, side), _bins(right - left, side)
+        above, below = above + top[:, None], below + top[:, None]
+        before, behind = before + left[:, None], behind + left[:, None]
+        areas = (below - above)[:, :, None] * (behind - before)[:, None, :]
+        pixels = self._table.reshape(-1, self._table.shape[-1])
+        rows = [(owners[:, None] * (self.height + 1) + one)[:, :, None] * (self.width + 1) for one in (above, below)]
+        upper, lower = (
+            pixels.take(row + behind[:, None], axis=0) - pixels.take(row + before[:, None], axis=0) for row in rows
+        )
+        sums = lower - upper
+        return (sums / areas[..., None]).astype(np.float32), torch.from_numpy(inside)
+
+
+def _bins(length: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """First and last-but-one pixel of `count` bins over `length` pixels, (count,), or (K, count) of K lengths."""
+    numbers = np.arange(count)
+    lengths = np.asarray(length)[..., None]
+    return numbers * lengths // count, -(-(numbers + 1) * lengths // count)

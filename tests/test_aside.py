@@ -1,0 +1,142 @@
+"""Words are written down beside the rest: nothing else changes, and nothing is left behind."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import shades
+
+from fv2es import utterances
+from fv2es.media import open_media
+from fv2es.modalities.aside import Aside
+from fv2es.modalities.extract import AHEAD, extract
+from fv2es.schema import SAMPLE_RATE, Span, Transcript
+
+PATIENCE = 30.0  # seconds: an upper bound and never the thing that is tested
+
+
+class NoFaces:
+    def find(self, frames):
+        return [[] for _ in frames]
+
+
+class Slow:
+    """Writes nothing down before it may; notes what it has heard."""
+
+    source = "slow"
+
+    def __init__(self) -> None:
+        self.may, self.began, self.heard = threading.Event(), threading.Event(), []
+
+    def transcribe(self, waveform: np.ndarray, span: Span) -> Transcript:
+        self.began.set()
+        assert self.may.wait(PATIENCE)
+        self.heard.append(span)
+        return Transcript(f"{span.start:.1f} {len(waveform)}", self.source)
+
+
+@pytest.fixture(autouse=True)
+def loud_is_speech(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(utterances, "_silero", lambda: lambda chunks: (np.abs(chunks).max(1) > 0.05) * 1.0)
+
+
+@pytest.fixture
+def five(clip: Callable[..., Path]) -> Path:
+    """Five utterances."""
+    rng = np.random.default_rng(0)
+    parts = [rng.uniform(-level, level, round(s * SAMPLE_RATE)) for _ in range(5) for s, level in ((1, 0), (1.2, 0.5))]
+    return clip("five.mp4", np.concatenate([*parts, np.zeros(SAMPLE_RATE)]).astype(np.float32), shades(48), fps=4)
+
+
+def left_behind() -> list[threading.Thread]:
+    found = [one for one in threading.enumerate() if one.name.startswith("aside")]
+    for one in found:
+        one.join(PATIENCE)
+    return [one for one in found if one.is_alive()]
+
+
+def test_a_slow_recogniser_changes_neither_words_nor_order(five: Path) -> None:
+    def read(slow: Slow) -> list[tuple[Span, str]]:
+        with open_media(five) as media:
+            return [(one.span, one.transcript.text) for one, _ in extract(media, finder=NoFaces(), transcriber=slow)]
+
+    quick, slow = Slow(), Slow()
+    quick.may.set()
+    later = threading.Timer(0.3, slow.may.set)
+    later.start()
+    wanted = read(quick)
+    assert read(slow) == wanted
+    assert slow.heard == quick.heard == [span for span, _ in wanted]
+    assert len(wanted) == 5
+    assert left_behind() == []
+
+
+def test_the_clip_is_read_on_while_words_are_awaited_but_not_without_end(five: Path) -> None:
+    slow, looked = Slow(), []
+    finder = NoFaces()
+    finder.find = lambda frames: looked.append(len(frames)) or [[] for _ in frames]
+    with open_media(five) as media:
+        stream = extract(media, finder=finder, transcriber=slow)
+        reader = threading.Thread(target=next, args=(stream,), daemon=True)
+        reader.start()
+        assert slow.began.wait(PATIENCE)
+        patience = time.monotonic() + PATIENCE
+        while len(looked) < AHEAD + 1 and time.monotonic() < patience:
+            time.sleep(0.01)
+        reader.join(0.5)  # long enough to look at more, if nothing held it
+        assert reader.is_alive(), "the first has no words yet"
+        assert len(looked) == AHEAD + 1
+        slow.may.set()
+        reader.join(PATIENCE)
+        stream.close()
+    assert left_behind() == []
+
+
+def test_stop_does_not_wait_for_words(five: Path) -> None:
+    slow, cancel = Slow(), threading.Event()
+    with open_media(five) as media:
+        stream = extract(media, finder=NoFaces(), transcriber=slow, cancel=cancel.is_set)
+        found: list = []
+        reader = threading.Thread(target=lambda: found.extend(stream), daemon=True)
+        reader.start()
+        assert slow.began.wait(PATIENCE)
+        cancel.set()
+        reader.join(PATIENCE)
+        assert not reader.is_alive(), "though nobody has written anything down"
+    assert found == []
+    slow.may.set()
+    assert left_behind() == []
+    assert len(slow.heard) == 1, "what had not begun was forgotten"
+
+
+def test_closing_leaves_no_thread(five: Path) -> None:
+    for _ in range(20):
+        slow = Slow()
+        slow.may.set()
+        with open_media(five) as media:
+            stream = extract(media, finder=NoFaces(), transcriber=slow)
+            next(stream)
+            stream.close()
+    assert left_behind() == []
+
+
+def test_what_goes_wrong_aside_goes_wrong_here(five: Path) -> None:
+    class Broken(Slow):
+        def transcribe(self, waveform: np.ndarray, span: Span) -> Transcript:
+            raise TimeoutError("nobody listens")
+
+    with open_media(five) as media, pytest.raises(TimeoutError, match="nobody listens"):
+        list(extract(media, finder=NoFaces(), transcriber=Broken()))
+    assert left_behind() == []
+
+
+def test_calls_are_made_in_order_and_timed() -> None:
+    made: list[int] = []
+    with Aside() as aside:
+        calls = [aside.call(made.append, number) for number in range(20)]
+        assert all(aside.wait(one, lambda: False) for one in calls)
+        assert all(one.result()[1] >= 0 for one in calls)
+    assert made == list(range(20))

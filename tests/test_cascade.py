@@ -1,0 +1,128 @@
+"""The cascade finds what facenet-pytorch's own MTCNN finds, and so does whatever else takes a shorter way to faces."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn.functional import interpolate
+
+from fv2es.media import open_media
+from fv2es.modalities.cascade import Cascade, _Sums
+from fv2es.modalities.faces import DETECT_SIDE, FaceFinder, FaceTrack, _scaled_down
+from fv2es.schema import Frame
+
+TOLERANCE = 0.01  # pixels, and of a confidence
+
+
+@pytest.fixture(scope="module")
+def cascade() -> Cascade:
+    return Cascade()
+
+
+@pytest.fixture(scope="module")
+def original():
+    from facenet_pytorch import MTCNN
+
+    return MTCNN(keep_all=True, post_process=False, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(examples: list[Path]) -> np.ndarray:
+    """(N, 360, w, 3): three of each example, as they are looked at."""
+    taken = []
+    for path in examples:
+        with open_media(path) as media:
+            taken += [one.pixels for one in media.read((1.0, 2.5, 4.0), sound=False) if isinstance(one, Frame)]
+    return np.stack([_scaled_down(one) for one in taken])
+
+
+def plainly(original, picture: np.ndarray, smallest: float = 40) -> np.ndarray:
+    """What the package finds, (F, 5), surest first."""
+    original.min_face_size = smallest
+    boxes, confidences = original.detect(picture)
+    if boxes is None:
+        return np.zeros((0, 5))
+    found = np.concatenate([boxes, np.array(confidences, float)[:, None]], axis=1).astype(float)
+    return found[np.argsort(-found[:, 4], kind="stable")]
+
+
+def assert_same(found: list[np.ndarray], wanted: list[np.ndarray]) -> None:
+    assert [len(one) for one in found] == [len(one) for one in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        for row in one:  # nearly equal confidences may change places
+            assert min(np.abs(other - row).max(axis=1)) <= TOLERANCE
+
+
+def test_faces_are_those_of_the_package(cascade: Cascade, original, pictures: np.ndarray) -> None:
+    wanted = [plainly(original, one) for one in pictures]
+    assert sum(map(len, wanted)) >= 0.8 * len(pictures)
+    assert_same(cascade.detect(pictures, 40), wanted)
+    assert_same([cascade.detect(one[None], 40)[0] for one in pictures], wanted)
+
+
+@pytest.mark.parametrize("smallest", [20, 97.3])
+def test_whatever_size_is_looked_for(cascade: Cascade, original, pictures: np.ndarray, smallest: float) -> None:
+    some = pictures[::4]
+    assert_same(cascade.detect(some, smallest), [plainly(original, one, smallest) for one in some])
+
+
+def test_several_faces_and_faces_over_the_edge(cascade: Cascade, original, pictures: np.ndarray) -> None:
+    left, top, right, bottom = plainly(original, pictures[0])[0, :4].astype(int)
+    middle = (left + right) // 2
+    cut = pictures[0][:, middle - 20 :]  # the face's right half, at the left edge
+    low = pictures[0][(top + bottom) // 2 - 30 :]
+    two = np.concatenate([pictures[0], pictures[3]], axis=1)
+    for one in (cut, low, two):
+        one = np.ascontiguousarray(one)
+        assert_same(cascade.detect(one[None], 40), [plainly(original, one)])
+    assert len(plainly(original, two)) == 2
+
+
+def test_noise_and_emptiness_hold_no_face(cascade: Cascade) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 200, 300, 3), np.uint8)
+    assert [len(one) for one in cascade.detect(noise, 30)] == [0, 0, 0]
+    assert [len(one) for one in cascade.detect(np.zeros((2, 60, 80, 3), np.uint8), 12)] == [0, 0]
+    assert [len(one) for one in cascade.detect(noise[:, :20], 40)] == [0, 0, 0]
+
+
+def test_means_are_those_of_torch() -> None:
+    pictures = np.random.default_rng(1).integers(0, 256, (2, 90, 130, 3), np.uint8)
+    sums, plain = _Sums(pictures), torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    for size in ((27, 40), (90, 130), (13, 7)):
+        wanted = interpolate(plain, size, mode="area").permute(0, 2, 3, 1)
+        np.testing.assert_allclose(sums.scaled(*size), wanted, atol=1e-3)
+    boxes = np.array([[10.7, 5.2, 71.9, 66.4], [-8.0, -3.0, 20.5, 25.5], [100.0, 60.0, 160.0, 120.0], [50, 50, 61, 61]])
+    crops, inside = sums.crops(np.concatenate([boxes, [[-30.0, 5.0, -2.0, 33.0]]]), np.array([0, 1, 0, 1, 0]), 24)
+    assert inside.tolist() == [True, True, True, True, False]
+    edges = ((10, 5, 71, 66), (1, 1, 20, 25), (100, 60, 130, 90), (50, 50, 61, 61))
+    for crop, picture, (left, top, right, bottom) in zip(crops, (0, 1, 0, 1), edges, strict=True):
+        part = plain[picture : picture + 1, :, top - 1 : bottom, left - 1 : right]
+        wanted = interpolate(part, (24, 24), mode="area")[0].permute(1, 2, 0)
+        np.testing.assert_allclose(crop, wanted, atol=1e-3)
+
+
+def test_too_large_a_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"8\.4 million"):
+        _Sums(np.broadcast_to(np.uint8(0), (1, 3000, 3000, 3)))
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (1280, 719), (480, 854), (361, 361)])
+def test_frames_are_scaled_down_as_pillow_does(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (*size, 3), np.uint8)
+    small = _scaled_down(pixels)
+    assert min(small.shape[:2]) == DETECT_SIDE
+    picture = Image.fromarray(pixels).resize(small.shape[1::-1], Image.Resampling.BILINEAR)
+    assert np.abs(small.astype(int) - np.asarray(picture)).max() <= 1
+
+
+def test_frames_together_give_the_crops_of_one_after_the_other(examples: list[Path]) -> None:
+    finder = FaceFinder()
+    with open_media(examples[0]) as media:
+        frames = [one for one in media.read((1.0, 1.6, 2.2, 2.8), sound=False) if isinstance(one, Frame)]
+    one_by_one = FaceTrack(finder)
+    alone = [one_by_one.follow(frame) for frame in frames]
+    for one, other in zip(FaceTrack(finder).follow_all(frames), alone, strict=True):
+        assert one.box == pytest.approx(other.box, abs=TOLERANCE)
+        assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 2
