@@ -8,7 +8,7 @@ import numpy as np
 
 from fv2es.emotions import MOSEI
 from fv2es.modalities.spectrogram import SECONDS_PER_COLUMN
-from fv2es.schema import FACE, VOICE, WORDS, FaceCrop, Reading, Span, Transcript, Utterance
+from fv2es.schema import FACE, SAMPLE_RATE, VOICE, WORDS, FaceCrop, Reading, Span, Transcript, Utterance
 
 THRESHOLDS = np.array([0.26, 0.15, 0.21, 0.35, 0.30, 0.30])
 
@@ -41,15 +41,18 @@ def made_up_reading(
     faces: int = 5,
     voice: bool = True,
     attention: bool = True,
+    sound: bool = False,
 ) -> Reading:
     """As a model might have said it; the same arguments give the same reading."""
     random = np.random.default_rng(index)
     columns = round((end - start) / SECONDS_PER_COLUMN) if voice else 0
     envelope = np.exp(-np.arange(128) / 30)[:, None] * (1 + np.sin(np.arange(columns) / 6)) ** 2
     values = np.asarray(probabilities, np.float64)
+    times = np.arange(round((end - start) * SAMPLE_RATE) if sound else 0) / SAMPLE_RATE
     utterance = Utterance(
         Span(start, end),
         faces=tuple(crop(start + (end - start) * (n + 0.5) / max(faces, 1), 110 + 10 * n) for n in range(faces)),
+        waveform=(0.3 * np.sin(2 * np.pi * (220 + 40 * index) * times)).astype(np.float32),
         mel=(random.gamma(1.0, size=(128, columns)) * envelope).astype(np.float32),
         transcript=Transcript(text, source),
     )

@@ -75,7 +75,7 @@ class _PacedAnalysis:
                 if self.cancel.is_set():
                     return
             self.pace.given += 1
-            yield made_up_reading(index, 3.0 * index, 3.0 * index + 2, text=f"I got job {index + 1}!")
+            yield made_up_reading(index, 3.0 * index, 3.0 * index + 2, text=f"I got job {index + 1}!", sound=True)
 
     def close(self):
         self.pace.closed.set()

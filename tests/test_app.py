@@ -3,11 +3,14 @@
 import json
 import re
 import threading
+import wave
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import numpy as np
 import pytest
+from gradio.utils import diff
 from made_up import THRESHOLDS, made_up_reading
 
 from fv2es.emotions import MOSEI
@@ -18,13 +21,16 @@ from fv2es.modalities.speech import SpeechError
 from fv2es.results import analysis_json, reading_json, summarise
 from fv2es.takeaway import Shelf
 from fv2es.ui import build_demo, launch_options
-from fv2es.ui.handlers import DRAWN, NO_CLIP, Handlers
+from fv2es.ui.drawing import Drawing
+from fv2es.ui.handlers import DRAWN, FULL, NO_CLIP, Handlers
 from fv2es.ui.looking import MARKUP, Looking
 from fv2es.ui.models import Models, Offer
 from fv2es.ui.page import forgets
-from fv2es.ui.session import Session
+from fv2es.ui.session import Run, Session
+from fv2es.ui.sound import Sounds
 from fv2es.ui.words import head, language_of
 from fv2es.views.notices import empty
+from fv2es.views.timeline import timeline, utterance_list
 
 OPTIONS = ("auto", None, None, "largest", None)
 
@@ -106,7 +112,7 @@ def page_after(updates) -> dict:
 
 
 def rows(page: dict) -> int:
-    return page["utterances"].count('role="option"')
+    return "".join(page["utterances"]).count('role="option"')
 
 
 def told(session: Session, **message) -> str:
@@ -126,7 +132,7 @@ def test_it_answers_at_once_and_shows_the_first_utterance_before_the_second_is_r
     assert "What face" not in first["feed"]
     assert "Average so far" in first["summary"]
     assert rows(first) == 1
-    assert "fv-lane" in first["timeline"]
+    assert "fv-lane" in "".join(first["timeline"])
     assert "Back to the model" in first["thresholds"]
     assert first["results"].visible
     assert analyse.given == 1
@@ -139,6 +145,91 @@ def test_it_answers_at_once_and_shows_the_first_utterance_before_the_second_is_r
     assert page["submit"].interactive
     assert not page["stop"].interactive
     assert analyse.closed == 1
+
+
+def test_what_grows_is_what_would_be_drawn_at_once():
+    _, session, _, updates = start(MadeUp(3))
+    for update in updates:
+        if "utterances" in update:
+            run = session.run
+            shown = [run.seen(one) for one in run.readings]
+            assert "".join(update["utterances"]) == utterance_list(shown, run.name)
+            assert "".join(update["timeline"]) == timeline(shown, 9.0)
+            assert run.summary.average.tolist() == run.result.summary.average.tolist()
+        if len(session.run.readings) == 2:
+            session.run.moved = THRESHOLDS / 2  # and after a threshold was moved
+
+
+def test_an_update_sends_what_is_new_and_not_the_whole_again():
+    """Gradio's own difference between what it sent and what it is to send."""
+    *_, updates = start(MadeUp(40))
+    sent, sizes = {}, []
+    for update in updates:
+        if "timeline" not in update:
+            continue
+        parts = {name: update[name] for name in ("timeline", "utterances")}
+        sizes.append(len(json.dumps(diff(sent, parts))))
+        sent = parts
+    assert max(sizes[60:78]) < 1.5 * max(sizes[4:20])
+
+
+def test_what_was_lost_on_the_way_comes_when_the_browser_asks():
+    handlers, session, _, updates = start(MadeUp(2))
+    assert handlers.heed(session, json.dumps({"rows": 0})) == {}, "nothing has been lost yet"
+    next(update for update in updates if "feed" in update)
+    page = handlers.heed(session, json.dumps({"run": None, "rows": 0}))
+    assert rows(page) == 1
+    assert page["results"].visible
+    assert "Utterance 1 " in page["feed"]
+    assert "submit" not in page, "it still goes on"
+    assert handlers.heed(session, told(session, rows=1)) == {}
+    page_after(updates)
+    page = handlers.heed(session, told(session, rows=1, chosen=0))
+    assert "Done: 2 utterances" in page["status"]
+    assert page["submit"].interactive
+    assert session.run.chosen == 0
+    handlers.clear(session)
+    assert handlers.heed(session, json.dumps({"rows": 0}))["submit"].interactive
+
+
+def test_a_run_whose_connection_broke_off_says_so_and_keeps_what_is_there():
+    handlers, session, _, updates = start(MadeUp(3))
+    assert handlers.settle(session) == {}, "it goes on"
+    next(update for update in updates if "feed" in update)
+    updates.close()
+    page = handlers.failed(session)
+    assert "The connection broke off after one utterance." in page["status"]
+    assert rows(page) == 1
+    assert page["submit"].interactive
+    assert handlers.settle(session)["status"] == page["status"]
+
+
+def test_a_full_queue_says_so():
+    handlers, session, *_ = start(MadeUp())
+    page = handlers.failed(session)
+    assert FULL in page["notices"]
+    assert page["submit"].interactive
+    assert session.run.cancel.is_set()
+
+
+def test_the_sound_of_an_utterance_is_a_file_that_its_card_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    heard = made_up_reading(sound=True)
+    run, drawing = Run(None), Drawing(Sounds(), "en", str)
+    run.add(heard)
+    card = drawing.card(run, heard)
+    (address,) = re.findall(r'data-sound="gradio_api/file=([^"]+)"', card)
+    with wave.open(address) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16_000, 1)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    assert np.allclose(samples, heard.utterance.waveform, atol=1e-4)
+    assert Path(address).is_relative_to(tmp_path)
+    assert "<audio" in card
+    other = Run(None)
+    other.add(heard)
+    assert address not in drawing.card(other, heard), "nobody finds it who knows another's"
+    assert 'data-sound=""' in drawing.card(run, made_up_reading())
+    assert "The sound itself is not here" in drawing.card(run, made_up_reading())
 
 
 def test_options_reach_the_pipeline():
@@ -159,7 +250,7 @@ def test_without_a_clip_nothing_is_begun():
     page = handlers.begin(session, None, *OPTIONS)
     assert NO_CLIP in page["notices"]
     assert session.run is None
-    assert list(handlers.read(session)) == [{}], "Gradio empties the outputs of a generator that gives nothing"
+    assert list(handlers.read(session)) == []
 
 
 def test_stop_keeps_what_is_there():

@@ -161,6 +161,48 @@ def test_a_threshold_recolours_everything_at_once_and_holds_on_the_server(visit,
     expect(page.get_by_text("The thresholds that you have moved")).to_have_count(0)
 
 
+def test_the_sound_of_the_chosen_utterance_is_played_beside_its_spectrogram(visit, paced, talk):
+    pace, url = paced
+    page = visit(url)
+    sounds = []
+    page.on("request", lambda asked: sounds.append(asked.url) if asked.url.endswith(".wav") else None)
+    read(page, pace, talk)
+    heading(page, 3).wait_for()
+    assert sounds == [], "nothing is fetched that nobody wants to hear"
+    sound = page.locator("#stage").get_by_label("The sound of utterance 3")
+    sound.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelector('#stage audio').currentTime > 0.1")
+    assert sound.evaluate("(each) => each.duration") == pytest.approx(2, abs=0.01)
+    assert [one.rpartition("/")[2] for one in set(sounds)] == ["utterance-3.wav"]
+    page.evaluate("() => { const clip = document.querySelector('#clip video'); clip.muted = true; clip.play(); }")
+    page.wait_for_function("document.querySelector('#stage audio').paused")
+    row(page, 0).click()
+    page.locator("#stage").get_by_label("The sound of utterance 1").wait_for()
+
+
+CLOSED = 'data: {"msg": "close_stream"}\n\n'  # the server's last word in a stream of updates
+
+
+def test_updates_that_are_lost_on_the_way_are_asked_for(visit, paced, talk):
+    """As on a busy machine: the stream ends, and nothing that the server still had to say arrives."""
+    pace, url = paced
+    page = visit(url)
+    upload(page, talk)
+    page.route("**/queue/data*", lambda route: route.fulfill(body=CLOSED))
+    page.locator("#submit").click()
+    pace.gate.release(2)
+    heading(page, 2).wait_for()
+    assert page.locator("#submit").is_disabled()
+    row(page, 0).click()
+    heading(page, 1).wait_for()
+    pace.gate.release()
+    page.get_by_text("Done: 3 utterances").wait_for()
+    page.locator("#submit:not([disabled])").wait_for()
+    assert page.locator("#utterances [data-index]").count() == 3
+    assert heading(page, 1).is_visible()
+
+
 def test_two_visitors_see_their_own(visit, paced, talk):
     pace, url = paced
     one, other = visit(url), visit(url)

@@ -26,7 +26,9 @@ from fv2es.ui.sweeping import Sweeper
 @pytest.fixture
 def session():
     """A visitor whose clip of two utterances has been read."""
-    run = Run(Request("/secret/clip.mp4"), "clip.mp4", readings=[made_up_reading(0), made_up_reading(1, 3.0, 5.0)])
+    run = Run(Request("/secret/clip.mp4"), "clip.mp4")
+    run.add(made_up_reading(0))
+    run.add(made_up_reading(1, 3.0, 5.0))
     run.begun(Predicting())
     return Session(run)
 
@@ -132,7 +134,7 @@ def test_a_link_opens_the_result_again_for_somebody_else(looking, session, tmp_p
     other = Session()
     page = handlers.reopen(other, token)
     assert "clip.mp4" in page["status"]
-    assert page["utterances"].count('role="option"') == 2
+    assert "".join(page["utterances"]).count('role="option"') == 2
     assert other.run.shown.active == ("happy",), "under the thresholds that were moved"
     assert other.run.reader is READER, "the weights that made it are here"
     assert looking.file(other, "json")
@@ -172,7 +174,8 @@ def test_a_video_is_made(looking, session, clip):
 
 def test_kept_results_are_deleted_though_nobody_comes(tmp_path):
     shelf = Shelf(tmp_path / "shelf", keep_seconds=0.05)
-    run = Run(None, "clip.mp4", readings=[made_up_reading(0)])
+    run = Run(None, "clip.mp4")
+    run.add(made_up_reading(0))
     run.begun(READER)
     shelf.put(run.result)
     sweeper = Sweeper(shelf, 0.02)

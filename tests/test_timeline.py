@@ -8,7 +8,15 @@ from made_up import THRESHOLDS, made_up_reading
 from markup import parse, seen_words, with_class
 
 from fv2es.emotions import COLOURS, MOSEI
-from fv2es.views.timeline import threshold_sliders, timeline, utterance_list
+from fv2es.views.timeline import (
+    list_parts,
+    threshold_sliders,
+    timeline,
+    timeline_column,
+    timeline_parts,
+    utterance_list,
+    utterance_row,
+)
 
 READINGS = [
     made_up_reading(0, 0.0, 2.0),
@@ -21,18 +29,29 @@ def lengths(element) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"--(\w+):([\d.]+)", element.get("style"))}
 
 
-def test_a_lane_an_emotion_and_a_block_an_utterance():
-    lanes = with_class(parse(timeline(READINGS, 10.0)), "fv-lane")
-    assert [with_class(one, "fv-name")[0].text for one in lanes] == list(MOSEI)
-    for place, lane in enumerate(lanes):
-        assert COLOURS[MOSEI[place]] in lane.get("style")
-        for reading, block in zip(READINGS, with_class(lane, "fv-block"), strict=True):
-            drawn, value = lengths(block), reading.probabilities[place]
-            assert drawn["from"] == pytest.approx(reading.span.start / 10)
-            assert drawn["wide"] == pytest.approx(reading.span.duration / 10)
-            assert drawn["value"] == pytest.approx(value)
+def test_a_lane_an_emotion_and_a_column_of_blocks_an_utterance():
+    tree = parse(timeline(READINGS, 10.0))
+    assert [with_class(one, "fv-name")[0].text for one in with_class(tree, "fv-lane")] == list(MOSEI)
+    assert lengths(with_class(tree, "fv-over-lanes")[0])["end"] == 10
+    for reading, column in zip(READINGS, with_class(tree, "fv-column"), strict=True):
+        assert lengths(column) == {"start": reading.span.start, "long": pytest.approx(reading.span.duration)}
+        blocks = with_class(column, "fv-block")
+        for name, value, block in zip(MOSEI, reading.probabilities, blocks, strict=True):
+            assert COLOURS[name] in block.get("style")
+            assert lengths(block)["value"] == pytest.approx(value)
             assert float(block.get("data-value")) == value
-            assert ("fv-on" in block.get("class")) == (MOSEI[place] in reading.active)
+            assert ("fv-on" in block.get("class")) == (name in reading.active)
+
+
+def test_one_utterance_more_leaves_the_parts_of_the_others_as_they_are():
+    columns = [timeline_column(one) for one in READINGS]
+    for number in (1, 2, 3):
+        parts = timeline_parts(READINGS[:number], columns[:number], 20.0)
+        assert parts[1:-1] == columns[:number]
+        assert "".join(parts) == timeline(READINGS[:number], 20.0)
+    rows = [utterance_row(one) for one in READINGS]
+    assert list_parts(rows, "run")[1:-1] == rows
+    assert "".join(list_parts(rows, "run")) == utterance_list(READINGS, "run")
 
 
 @pytest.mark.parametrize(("duration", "end"), [(10.0, 10.0), (0.0, 9.5), (5.0, 9.5), (20.0, 20.0)])

@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,27 @@ from fv2es.media import MediaError
 from fv2es.modalities.speech import SpeechError
 from fv2es.pipeline import Analysis
 from fv2es.results import Fold, analysis_json, reading_json
-from fv2es.schema import Reading
 from fv2es.takeaway import Shelf, ShelfError
 from fv2es.ui import looking
+from fv2es.ui.drawing import (
+    BROKEN_OFF,
+    BROKEN_OFF_EARLY,
+    ENDED,
+    NO_UTTERANCE,
+    STOPPED,
+    STOPPED_EARLY,
+    Drawing,
+    Update,
+    buttons,
+)
 from fv2es.ui.looking import Looking
 from fv2es.ui.models import Models, Offer
 from fv2es.ui.session import Request, Run, Session
-from fv2es.ui.words import about_model, language_of, made_by, speaker
-from fv2es.views import VIEWS, summary_chart
-from fv2es.views.bars import counted, seconds
+from fv2es.ui.sound import Sounds
+from fv2es.ui.words import about_model, language_of, speaker
 from fv2es.views.notices import empty, notices, status
-from fv2es.views.timeline import threshold_sliders, timeline, utterance_list
 from fv2es.views.words import Say
 
-Update = dict[str, Any]
 Analyse = Callable[..., Analysis]
 
 SENTENCES = (MediaError, SpeechError, CheckpointError)  # errors whose message is meant for the visitor
@@ -62,6 +69,7 @@ class Handlers:
         self._looking = looking
         self._shelf = shelf
         self._models = models
+        self.sounds = Sounds()
         self._offers: dict[str, Offer] = {one.name: one for one in (models.offers if models else ())}
 
     def greet(self, session: Session, accepted: str) -> None:
@@ -71,21 +79,15 @@ class Handlers:
 
     def reopen(self, session: Session, token: str) -> Update:
         """The visitor has come by a link."""
-        say = speaker(session.language)
+        say, drawing = speaker(session.language), self._drawing(session)
         try:
             result = self._shelf.get(token)
         except ShelfError as error:
             return {"session": session, "notices": notices((), say(str(error)))}
         session.end()
         run = session.run = Run.opened(result, self._reader(result.model, result.checkpoint))
-        shown = run.seen(run.readings[-1])
-        return {
-            "session": session,
-            "feed": _card(run, shown, say),
-            **_frame(run, say),
-            **_ended(run, say(OPENED).format(file=run.file), say),
-            **self.settle(session),
-        }
+        run.ended = say(OPENED).format(file=run.file)
+        return {"session": session, **drawing.all_of(run), **self._open_tab(session)}
 
     def _reader(self, name: str, checkpoint: Mapping[str, Any]) -> Any:
         """The model that made a kept result; None where those weights are not here."""
@@ -98,63 +100,84 @@ class Handlers:
         """What the model that is chosen is."""
         return {"about-model": about_model(self._offers[name])} if name in self._offers else {}
 
+    def chosen(self, session: Session) -> Update:
+        """There is another clip; a notice that one was missing has been heeded."""
+        return {"notices": ""} if session.run is None else {}
+
     def begin(self, session: Session, clip: str | None, *options: Any) -> Update:
-        """Before the queue, at once: note what is asked for. options: speech, subtitles, text, speaker, model."""
+        """Before the queue, at once: note what is asked for. options: as `Request` has them after the clip."""
         page, say = self.clear(session), speaker(session.language)
         if not clip:
             return page | {"notices": notices((), say(NO_CLIP))}
         session.start(Request(clip, *options))
-        return page | {"status": status(say("Waiting for a free place…"), busy=True), **_buttons(busy=True)}
+        return page | {"status": status(say("Waiting for a free place…"), busy=True), **buttons(busy=True)}
 
     def read(self, session: Session) -> Iterator[Update]:
         """Read the clip that `begin` has noted: an update at once, then as each utterance is known."""
-        run, say = session.run, speaker(session.language)
+        run, drawing = session.run, self._drawing(session)
         if run is None or run.request is None or run.cancel.is_set():
-            yield {}  # Gradio empties the outputs of a generator that gives nothing
             return
-        yield {"status": status(say("Reading the clip…"), busy=True)}
-        began, problem = time.monotonic(), None
+        run.taken = True
+        yield {"status": status(speaker(session.language)("Reading the clip…"), busy=True)}
         try:
-            with closing(self._analyse(run.request.clip, cancel=run.cancel, **run.request.options)) as analysis:
+            yield from self._read(session, run, run.request)
+        except GeneratorExit:  # nobody takes what is read
+            run.ended = run.ended or drawing.how_it_ended(run, BROKEN_OFF, BROKEN_OFF_EARLY)
+            raise
+        if session.run is run and not run.cancel.is_set():  # else `stop` or `clear` has said so
+            yield drawing.ended(run)
+
+    def _read(self, session: Session, run: Run, request: Request) -> Iterator[Update]:
+        """Read to the end, or to what goes wrong; the run then knows how it ended."""
+        began, drawing, say = time.monotonic(), self._drawing(session), speaker(session.language)
+        try:
+            with closing(self._analyse(request.clip, cancel=run.cancel, **request.options)) as analysis:
                 run.begun(analysis.reader)
+                run.expected = analysis.expected
                 for reading in analysis:
-                    if session.run is not run:  # cleared meanwhile
+                    if session.run is not run or run.cancel.is_set():  # cleared or stopped meanwhile
                         return
-                    run.readings.append(reading)
                     run.duration = analysis.duration
-                    yield from self._news(session, run, analysis.expected, say)
+                    run.add(reading)
+                    yield from self._news(session, run)
                 run.notes, run.duration = analysis.notes, analysis.duration
-                if run.cancel.is_set():
-                    return  # `stop` has said so
         except SENTENCES as error:
-            problem = str(error)
+            run.problem = str(error)
         except Exception:
-            problem = _unexpected(say)
-        if session.run is run:
-            spent = time.monotonic() - began
-            yield _ended(run, _done(run, spent, say) if problem is None else say(FAILED), say, problem)
+            run.problem = _unexpected(say)
+        spent = f"{time.monotonic() - began:.1f}"
+        if not run.cancel.is_set():
+            done = drawing.how_it_ended(run, ENDED, NO_UTTERANCE, spent=spent)
+            run.ended = say(FAILED) if run.problem else done
 
     def stop(self, session: Session) -> Update:
         """End the work and keep what is there."""
         session.end()
-        run, say = session.run, speaker(session.language)
+        run, drawing = session.run, self._drawing(session)
         if run is None:
-            return _buttons(busy=False)
-        kept = len(run.readings)
-        if not kept:
-            return _ended(run, say("Stopped before anything was read. Submit begins again."), say)
-        stopped = say("Stopped after {count}. What was read stays.").format(count=counted(kept, say))
-        return _ended(run, stopped, say) | self.settle(session)
+            return buttons(busy=False)
+        run.ended = drawing.how_it_ended(run, STOPPED, STOPPED_EARLY)
+        return drawing.ended(run) | (self._open_tab(session) if run.readings else {})
 
     def settle(self, session: Session) -> Update:
-        """When nothing more is read, there is time for the tab that stands open though nobody has opened it."""
+        """When nothing more is read: the end once more, should the browser have missed it, and time for the tab that
+        stands open though nobody has opened it."""
+        run = session.run
+        if run is None or not run.ended:
+            return {}
+        return self._drawing(session).ended(run) | (self._open_tab(session) if run.readings else {})
+
+    def _open_tab(self, session: Session) -> Update:
         session.tab = session.tab or looking.TABS[0]
         return self._looking.draw(session)
 
-    def full(self, session: Session) -> Update:
-        """The queue has no place left."""
-        say = speaker(session.language)
-        return {"status": "", "notices": notices((), say(FULL)), **_buttons(busy=False)}
+    def failed(self, session: Session) -> Update:
+        """The browser was told that reading failed: the queue has no place left, or the connection broke off."""
+        run, say = session.run, speaker(session.language)
+        if run is not None and run.taken:
+            return self._drawing(session).all_of(run)
+        session.end()
+        return {"status": "", "notices": notices((), say(FULL)), **buttons(busy=False)}
 
     def clear(self, session: Session) -> Update:
         """End the work and empty the page; the options stay."""
@@ -169,38 +192,46 @@ class Handlers:
             **dict.fromkeys(DRAWN, ""),
             **dict.fromkeys(looking.MARKUP, ""),
             "video": gr.Video(value=None, visible=False),
-            **_buttons(busy=False),
+            **buttons(busy=False),
         }
 
     def heed(self, session: Session, message: str) -> Update:
         """What a visitor did in the browser: `chosen` an utterance, moved `thresholds`; of `missing` it has no card.
 
-        The browser has shown it already; this is for files, for tabs and for what is drawn later.
+        The browser has shown it already; this is for files, for tabs and for what is drawn later. `rows`: nothing has
+        come for a while, and so many utterances are there; what was lost on the way is drawn again.
         """
         run, told = session.run, _told(message)
-        if run is None or not run.readings or told.get("run") != run.name:
-            return {}
-        run.chosen = _index(told.get("chosen"), run)
-        run.moved = _thresholds(told.get("thresholds"), run)
-        missing = _index(told.get("missing"), run)
-        say = speaker(session.language)
-        card = {} if missing is None else {"feed": _card(run, run.seen(run.readings[missing]), say)}
-        return card | self._looking.draw(session)
+        update: Update = {}
+        if run is not None and run.readings and told.get("run") == run.name:
+            run.chosen = _index(told.get("chosen"), run)
+            run.moved = _thresholds(told.get("thresholds"), run)
+            missing = _index(told.get("missing"), run)
+            if missing is not None:
+                update["feed"] = self._drawing(session).card(run, run.readings[missing])
+            if "rows" not in told:
+                update |= self._looking.draw(session)
+        return update | self._missed(session, told) if "rows" in told else update
 
-    def _news(self, session: Session, run: Run, expected: float | None, say: Say) -> Iterator[Update]:
-        """First the chart, which costs nothing, then what has to be drawn."""
-        reading = run.seen(run.readings[-1])
-        share = min(reading.span.end / expected, 1.0) if expected else None
-        progress = say("Utterance {n}").format(n=reading.index + 1)
-        update = _frame(run, say) if len(run.readings) == 1 else {}
-        yield update | {
-            "status": status(f"{progress} · {seconds(reading.span)}", share, busy=True),
-            "timeline": timeline(run.all_shown, expected or 0.0, say),
-            "utterances": utterance_list(run.all_shown, run.name, say),
-            "feed": _card(run, reading, say, ("emotions",)),
-            "summary": summary_chart(run.summary, complete=False, say=say) if run.summary else "",
-        }
-        yield {"feed": _card(run, reading, say)} | (self._looking.draw(session) if run.chosen is None else {})
+    def _missed(self, session: Session, told: dict[str, Any]) -> Update:
+        """What a browser should have by now and has not."""
+        run = session.run
+        if run is None:
+            return buttons(busy=False)
+        same = len(run.readings) == told["rows"] and (not run.readings or told.get("run") == run.name)
+        return {} if same and not run.ended else self._drawing(session).all_of(run)
+
+    def _news(self, session: Session, run: Run) -> Iterator[Update]:
+        """First the chart, which costs nothing, then what has to be drawn. Timeline and list are in both, so that
+        Gradio sends what is new in them and not all."""
+        drawing, reading = self._drawing(session), run.readings[-1]
+        update = drawing.frame(run) if len(run.readings) == 1 else {}
+        yield update | drawing.progress(run) | {"feed": drawing.card(run, reading, ("emotions",))}
+        tab = self._looking.draw(session) if run.chosen is None else {}
+        yield drawing.utterances(run) | {"feed": drawing.card(run, reading)} | tab
+
+    def _drawing(self, session: Session) -> Drawing:
+        return Drawing(self.sounds, session.language, speaker(session.language))
 
     def analyze(self, clip: str | None, *options: Any) -> Iterator[dict[str, Any]]:
         """The endpoint: the document of `docs/json.md`, first of what is known, at last the whole."""
@@ -219,47 +250,6 @@ class Handlers:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
             raise gr.Error(_unexpected(), print_exception=False) from error
-
-
-def _card(run: Run, reading: Reading, say: Say, views: Sequence[str] = tuple(VIEWS)) -> str:
-    """Of one utterance; `page.js` keeps it and shows it when it is chosen."""
-    content = "".join(VIEWS[name](reading, say) for name in views)
-    return f'<article data-run="{run.name}" data-card="{reading.index}">{content}</article>'
-
-
-def _frame(run: Run, say: Say) -> Update:
-    """What stands around the utterances of a run from its first one on."""
-    reading = run.readings[0]
-    return {
-        "results": gr.Column(visible=True),
-        "tabs": gr.Column(visible=True),
-        "made-by": made_by(run, say),
-        "thresholds": threshold_sliders(
-            reading.emotions, run.seen(reading).thresholds, reading.thresholds, run.name, say
-        ),
-    }
-
-
-def _ended(run: Run, sentence: str, say: Say, problem: str | None = None) -> Update:
-    """The last update of a run, however it ended. It is whole: a browser may pass over some on the way."""
-    return {
-        "status": status(sentence),
-        "notices": notices([say(one) for one in run.notes], say(problem) if problem else None),
-        "timeline": timeline(run.all_shown, run.duration, say),
-        "utterances": utterance_list(run.all_shown, run.name, say),
-        "summary": summary_chart(run.summary, say=say) if run.summary else "",
-        **_buttons(busy=False),
-    }
-
-
-def _done(run: Run, spent: float, say: Say) -> str:
-    if not run.readings:
-        return say("The clip was read; there is no utterance in it.")
-    return say("Done: {count}, read in {spent} s.").format(count=counted(len(run.readings), say), spent=f"{spent:.1f}")
-
-
-def _buttons(busy: bool) -> Update:
-    return {"submit": gr.Button(interactive=not busy), "stop": gr.Button(interactive=busy)}
 
 
 def _told(message: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@
   let staged = null; // the HTML of the card on the stage
   let thresholds = {}; // emotion → value, those of the sliders
   let send = () => {};
+  const PATIENCE = 4000; // milliseconds
   let telling = null; // what is told waits a moment, in case another choice follows at once
 
   const one = (selector) => document.querySelector(selector);
@@ -50,12 +51,14 @@
     thresholds = {};
   }
 
+  function say(more) {
+    const missing = chosen === null || cards.has(chosen) ? null : chosen;
+    send(JSON.stringify({ run, chosen: following ? null : chosen, missing, thresholds, ...more }));
+  }
+
   function tell(delay = 0) {
     clearTimeout(telling);
-    telling = setTimeout(() => {
-      const missing = chosen === null || cards.has(chosen) ? null : chosen;
-      send(JSON.stringify({ run, chosen: following ? null : chosen, missing, thresholds }));
-    }, delay);
+    telling = setTimeout(say, delay);
   }
 
   /* Choosing an utterance. `seek`: the player goes there too, which it must not where it is what chooses. */
@@ -90,7 +93,11 @@
     }
     const stage = one("#stage .fv-stage");
     const card = cards.get(chosen);
-    if (stage && card && staged !== card) stage.innerHTML = staged = card;
+    if (stage && card && staged !== card) {
+      stage.innerHTML = staged = card;
+      const sound = one("#stage audio");
+      if (sound) sound.src = one("#stage [data-sound]").dataset.sound; // fetched when somebody wants to hear it
+    }
   }
 
   /* Scrolls the list, and nothing else, so that the row is seen. */
@@ -143,6 +150,19 @@
     if (begun.length && !video.seeking) choose(+begun.at(-1).dataset.index, false);
   }
 
+  /* One sound at a time: the clip's, or that of the utterance on the stage, of which cards kept elsewhere have none. */
+  function hush(playing) {
+    for (const each of [player(), one("#stage audio")]) if (each && each !== playing) each.pause();
+  }
+
+  /* Updates can be lost on the way, the last one too, which would leave Submit locked: so where the page is told that
+     something is being read and no utterance has come for a while, it asks. */
+  function wait(before) {
+    const here = rows().length;
+    if (one("#stop:not([disabled])") && here === before) say({ rows: here });
+    setTimeout(wait, PATIENCE, here);
+  }
+
   function at(lanes, x) {
     const { left, width } = one(".fv-over-lanes").getBoundingClientRect();
     const time = ((x - left) / width) * +lanes.dataset.end;
@@ -183,6 +203,8 @@
     document.addEventListener(kind, (event) => event.target === player() && played(event.target), true);
   }
 
+  document.addEventListener("play", (event) => hush(event.target), true);
+
   function set(element, name, value) {
     if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
   }
@@ -200,6 +222,7 @@
       });
       observer.observe(document.body, { childList: true, subtree: true, attributes: true, characterData: true });
       refresh();
+      wait(0);
     },
   };
 })();

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from fv2es.limits import Limits
+from fv2es.media import Decoders
 from fv2es.modalities.faces import FaceFinder
 from fv2es.modalities.speech import warm_up
 from fv2es.pipeline import Analysis, analyse
@@ -17,7 +18,6 @@ from fv2es.takeaway import Shelf
 from fv2es.ui.endpoint import READ_AT_ONCE, Answering, endpoint
 from fv2es.ui.handlers import PARTS, Analyse, Handlers
 from fv2es.ui.language import Words
-from fv2es.ui.looking import PARTS as TAB_PARTS
 from fv2es.ui.looking import Looking
 from fv2es.ui.models import Models, find_models
 from fv2es.ui.parts import AT_ONCE, PRIVATE, Parts, markup, named
@@ -28,6 +28,8 @@ from fv2es.views.notices import empty
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SWEEP, KEEP = 600, 3600  # seconds: how often uploads are looked through, and how old they and results may get
+# What grows comes in parts, of which Gradio sends those that are new.
+JOINED = "${[].concat(value).join('')}"
 # The browser's messages come through a component of their own, which is empty.
 CONNECT = """
 window.fv2es.connect((message) => { props.value = message; trigger('submit'); },
@@ -65,6 +67,7 @@ def build_demo(
     words = Words()
     with Page(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
         demo.words = words
+        demo.temp_file_sets.append(handlers.sounds.files)
         parts: Parts = {"session": gr.State(Session(), time_to_live=KEEP, delete_callback=Session.end)}
         markup(words.markup(partial(head, KEEP)))
         with gr.Row(elem_classes="fv-page"):
@@ -85,10 +88,10 @@ def build_demo(
 def shared_analyse(models: Models, limits: Limits) -> Analyse:
     """`pipeline.analyse` with what visitors share: the models and the face finder; all may serve several at once."""
     warm_up()
-    finder = FaceFinder()
+    common: dict[str, Any] = {"finder": FaceFinder(), "decoders": Decoders(), "limits": limits, "attention": True}
 
     def shared(path: str, *, model: str | None = None, **options: Any) -> Analysis:
-        return analyse(path, reader=models.reader(model), finder=finder, limits=limits, attention=True, **options)
+        return analyse(path, reader=models.reader(model), **common, **options)
 
     return shared
 
@@ -160,7 +163,7 @@ def _right(words: Words) -> Parts:
     parts: Parts = {"status": markup(words.markup(empty)), "notices": markup()}
     with gr.Column(visible=False, elem_classes="fv-results fv-live") as parts["results"]:
         for name in ("timeline", "utterances"):
-            parts[name] = markup(elem_id=name)
+            parts[name] = markup(elem_id=name, html_template=JOINED)
         markup('<div class="fv-stage"></div>', elem_id="stage")
         parts["made-by"] = markup(elem_id="made-by")
         parts["feed"] = markup(elem_id="feed", visible="hidden")
@@ -171,7 +174,6 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
     """Events; only what is read from a clip waits in the queue."""
     session = parts["session"]
     page = [parts[name] for name in PARTS]
-    tabs = [parts[name] for name in TAB_PARTS]
     asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker", "model"))]
 
     def greet(visitor: Session, request: gr.Request) -> dict[Any, Any]:
@@ -188,8 +190,8 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
     read = begun.then(
         named(parts, handlers.read), session, page, concurrency_id="model", concurrency_limit=READ_AT_ONCE, **PRIVATE
     )
-    read.failure(named(parts, handlers.full), session, page, **AT_ONCE)
-    read.success(named(parts, handlers.settle), session, tabs, **AT_ONCE)
+    read.failure(named(parts, handlers.failed), session, page, **AT_ONCE)
+    read.then(named(parts, handlers.settle), session, page, **AT_ONCE)
     parts["stop"].click(named(parts, handlers.stop), session, page, cancels=read, **AT_ONCE)
 
     cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **AT_ONCE)
@@ -198,10 +200,11 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
     parts["bridge"].submit(
         named(parts, handlers.heed),
         [session, parts["bridge"]],
-        [parts["feed"], *tabs],
+        page,
         trigger_mode="always_last",
         **AT_ONCE,
     )
+    parts["clip"].change(named(parts, handlers.chosen), session, parts["notices"], **AT_ONCE)
     forget = forgets(captions)
     for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
         event(forget, parts["subtitles"], parts["subtitles"], **AT_ONCE)

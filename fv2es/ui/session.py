@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 
 from fv2es.reader import Reader
+from fv2es.results import Fold
 from fv2es.schema import Reading, Summary
 from fv2es.takeaway import Result
+from fv2es.ui.sound import secret
+from fv2es.views.timeline import Growing
+from fv2es.views.words import Say
 
 SPEECH = [
     ("automatic", "auto"),
@@ -53,8 +57,8 @@ class Request:
 class Run:
     """One analysis: it grows while the clip is read and stays when it is done or stopped; or one that a link opened.
 
-    Its readings are as the checkpoint's thresholds have them; `shown`, `all_shown` and `summary` are under those that
-    the visitor has moved. request: None for one that a link opened, whose clip is not here.
+    Its readings are as the checkpoint's thresholds have them; what is shown and `summary` are under those that the
+    visitor has moved. request: None for one that a link opened, whose clip is not here.
     """
 
     request: Request | None
@@ -71,11 +75,20 @@ class Run:
     identity: Mapping[str, Any] = field(default_factory=dict)  # of the weights
     compared: list[tuple[Reading, Reading]] = field(default_factory=list)  # with what another model says
     other: str = ""  # that model, for people
+    expected: float | None = None  # seconds that the clip claims to last
+    taken: bool = False  # out of the queue
+    ended: str = ""  # how, for people; "" while it goes on
+    problem: str | None = None  # what went wrong, likewise
+    place: str = field(default_factory=secret)  # of its sounds
+    growing: Growing = field(default_factory=Growing, repr=False)
+    _fold: Fold | None = None
 
     @classmethod
     def opened(cls, result: Result, reader: Reader | None) -> Run:
         """A kept result. reader: the model that made it, if it is here."""
-        run = cls(None, result.file, readings=list(result.readings), notes=result.notes, moved=result.moved)
+        run = cls(None, result.file, notes=result.notes, moved=result.moved)
+        for reading in result.readings:
+            run.add(reading)
         run.duration = result.duration or 0.0
         run.reader, run.model, run.identity = reader, result.model, result.checkpoint
         run.cancel.set()
@@ -85,6 +98,12 @@ class Run:
         """This model reads it."""
         self.reader, self.model, self.identity = reader, reader.name, reader.checkpoint.identity
 
+    def add(self, reading: Reading) -> None:
+        """The next one."""
+        self._fold = self._fold or Fold(reading.emotions, reading.thresholds)
+        self._fold.add(reading)
+        self.readings.append(reading)
+
     @property
     def shown(self) -> Reading | None:
         """The utterance whose card is on the page."""
@@ -92,18 +111,23 @@ class Run:
             return None
         return self.seen(self.readings[-1 if self.chosen is None else self.chosen])
 
-    @property
-    def all_shown(self) -> list[Reading]:
-        return [self.seen(one) for one in self.readings]
-
     def seen(self, reading: Reading) -> Reading:
         """Under the thresholds that apply."""
         return reading if self.moved is None else replace(reading, thresholds=self.moved)
 
     @property
     def summary(self) -> Summary | None:
-        result = self.result
-        return result.summary if result else None
+        """So far; None before the first utterance."""
+        if self._fold is None:
+            return None
+        summary = self._fold.summary
+        return summary if self.moved is None else replace(summary, thresholds=self.moved)
+
+    def parts(self, language: str, say: Say) -> tuple[list[str], list[str]]:
+        """The timeline and the list of its utterances, for `gr.HTML`s that join parts."""
+        moved = None if self.moved is None else self.moved.tobytes()
+        duration = self.duration if self.ended else self.expected or self.duration
+        return self.growing.parts(self.readings, self.seen, (language, moved), duration, self.name, say)
 
     @property
     def result(self) -> Result | None:

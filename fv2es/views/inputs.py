@@ -64,12 +64,22 @@ def faces(reading: Reading, say: Say = english) -> str:
 
 
 def voice(reading: Reading, say: Say = english) -> str:
-    """The mel-spectrogram, or a sentence where there is no sound."""
+    """The mel-spectrogram with a player below it, or a sentence where there is no sound.
+
+    The player has no sound yet: `ui/page.js` brings it when the card is looked at.
+    """
     figure = spectrogram_figure(reading, say)
     if figure is None:
         return f'<p class="fv-missing">{say("No speech was heard here, so the voice was left out.")}</p>'
     label = say("Mel-spectrogram from {start:.1f} to {end:.1f} seconds, up to 8 kHz")
-    return drawing(figure, label.format(start=reading.span.start, end=reading.span.end))
+    return drawing(figure, label.format(start=reading.span.start, end=reading.span.end)) + _player(reading, say)
+
+
+def _player(reading: Reading, say: Say) -> str:
+    if not len(reading.utterance.waveform):
+        return f'<p class="fv-source">{say("The sound itself is not here.")}</p>'
+    label = say("The sound of utterance {n}").format(n=reading.index + 1)
+    return f'<audio class="fv-sound" controls preload="none" aria-label="{label}"></audio>'
 
 
 def spectrogram_figure(reading: Reading, say: Say = english) -> Figure | None:

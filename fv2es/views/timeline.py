@@ -6,7 +6,8 @@ and custom properties alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -26,23 +27,48 @@ def timeline(readings: Sequence[Reading], duration: float, say: Say = english) -
 
     It is one control, moved along with the arrow keys or by pointing at a time.
     """
+    return "".join(timeline_parts(readings, [timeline_column(one) for one in readings], duration, say))
+
+
+def timeline_parts(
+    readings: Sequence[Reading], columns: Sequence[str], duration: float, say: Say = english
+) -> list[str]:
+    """Its opening, a part an utterance, its end. With another utterance the parts in the middle stay as they are, so
+    that only what is new need be sent. [] while there is no utterance.
+
+    columns: `timeline_column` of each. readings: all, or the first and the last.
+    """
     if not readings:
-        return ""
+        return []
     end = max(duration, readings[-1].span.end)
     first = readings[0]
     lanes = "".join(
-        f'<div class="fv-lane" style="--colour:{COLOURS[name]};{line(name, threshold)}">'
-        f'<span class="fv-name">{escape(say(name))}</span><div class="fv-run">'
-        f'<i class="fv-limit"></i>{_blocks(readings, place, end)}</div></div>'
-        for place, (name, threshold) in enumerate(zip(first.emotions, first.thresholds, strict=True))
+        f'<div class="fv-lane" style="{line(name, threshold)}">'
+        f'<span class="fv-name">{escape(say(name))}</span><div class="fv-run"><i class="fv-limit"></i></div></div>'
+        for name, threshold in zip(first.emotions, first.thresholds, strict=True)
     )
-    return (
+    opening = (
         f'<section class="fv-card fv-timeline"><h2>{say("Timeline")}</h2>'
         f'<div class="fv-lanes" role="slider" tabindex="0" aria-label="{say("Utterance")}" '
-        f'aria-orientation="horizontal" aria-valuemin="1" aria-valuemax="{len(readings)}" aria-valuenow="1" '
-        f'data-end="{end:.3f}">{lanes}'
-        '<div class="fv-over-lanes" aria-hidden="true"><i class="fv-window"></i><i class="fv-playhead"></i></div></div>'
+        f'aria-orientation="horizontal" aria-valuemin="1" aria-valuemax="{len(columns)}" aria-valuenow="1" '
+        f'data-end="{end:.3f}">{lanes}<div class="fv-over-lanes" aria-hidden="true" style="--end:{end:.3f}">'
+    )
+    closing = (
+        '<i class="fv-window"></i><i class="fv-playhead"></i></div></div>'
         f'<div class="fv-clock" aria-hidden="true"><div>{_marks(end)}</div></div></section>'
+    )
+    return [opening, *columns, closing]
+
+
+def timeline_column(reading: Reading) -> str:
+    """One utterance in the timeline: a block in each lane."""
+    blocks = "".join(
+        f'<i {stands(name, value, threshold, "fv-block")} style="--colour:{COLOURS[name]};--value:{share(value)}"></i>'
+        for name, value, threshold in zip(reading.emotions, reading.probabilities, reading.thresholds, strict=True)
+    )
+    return (
+        f'<div class="fv-column" style="--start:{reading.span.start:.3f};--long:{reading.span.duration:.3f}">'
+        f"{blocks}</div>"
     )
 
 
@@ -51,18 +77,62 @@ def utterance_list(readings: Sequence[Reading], run: str, say: Say = english) ->
 
     run: tells one analysis from another.
     """
-    if not readings:
-        return ""
-    rows = "".join(
-        f'<li role="option" aria-selected="false" tabindex="-1" data-index="{one.index}" '
-        f'data-start="{one.span.start:.3f}" data-end="{one.span.end:.3f}">'
-        f'<span class="fv-when">{seconds(one.span)}</span>'
-        f'<span class="fv-said">{escape(one.utterance.transcript.text) or "–"}</span>'
-        f'<span class="fv-words">{headline(one.emotions, one.probabilities, one.thresholds, say)}</span></li>'
-        for one in readings
-    )
+    return "".join(list_parts([utterance_row(one, say) for one in readings], run, say))
+
+
+def list_parts(rows: Sequence[str], run: str, say: Say = english) -> list[str]:
+    """Its opening, its rows, its end; [] where there is no row."""
+    if not rows:
+        return []
     label = say("Utterances")
-    return f'<ol class="fv-utterances" role="listbox" data-run="{escape(run)}" aria-label="{label}">{rows}</ol>'
+    opening = f'<ol class="fv-utterances" role="listbox" data-run="{escape(run)}" aria-label="{label}">'
+    return [opening, *rows, "</ol>"]
+
+
+def utterance_row(reading: Reading, say: Say = english) -> str:
+    """One utterance in the list."""
+    span, words = reading.span, headline(reading.emotions, reading.probabilities, reading.thresholds, say)
+    return (
+        f'<li role="option" aria-selected="false" tabindex="-1" data-index="{reading.index}" '
+        f'data-start="{span.start:.3f}" data-end="{span.end:.3f}">'
+        f'<span class="fv-when">{seconds(span)}</span>'
+        f'<span class="fv-said">{escape(reading.utterance.transcript.text) or "–"}</span>'
+        f'<span class="fv-words">{words}</span></li>'
+    )
+
+
+class Growing:
+    """Timeline and list of an analysis that goes on: each utterance is drawn once, or again when something has changed
+    that all look different for. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drawn_for: Hashable = None
+        self._ends: list[Reading] = []
+        self._columns: list[str] = []
+        self._rows: list[str] = []
+
+    def parts(
+        self,
+        readings: Sequence[Reading],
+        seen: Callable[[Reading], Reading],
+        drawn_for: Hashable,
+        duration: float,
+        run: str,
+        say: Say = english,
+    ) -> tuple[list[str], list[str]]:
+        """`timeline_parts` and `list_parts` of `readings`, which only ever grow, as `seen` makes them.
+
+        drawn_for: changes whenever `seen` or `say` does.
+        """
+        with self._lock:
+            if drawn_for != self._drawn_for:
+                self._drawn_for, self._ends, self._columns, self._rows = drawn_for, [], [], []
+            for reading in map(seen, readings[len(self._rows) :]):
+                self._ends = [*self._ends[:1], reading]
+                self._columns.append(timeline_column(reading))
+                self._rows.append(utterance_row(reading, say))
+            return timeline_parts(self._ends, self._columns, duration, say), list_parts(self._rows, run, say)
 
 
 def threshold_sliders(
@@ -80,15 +150,6 @@ def threshold_sliders(
         f'<section class="fv-card fv-thresholds" data-run="{escape(run)}"><header><h2>{say("Thresholds")}</h2>'
         f'<button type="button" class="fv-reset">{say("Back to the model’s own")}</button></header>'
         f'<div class="fv-sliders">{sliders}</div></section>'
-    )
-
-
-def _blocks(readings: Sequence[Reading], place: int, end: float) -> str:
-    return "".join(
-        f"<i {stands(one.emotions[place], one.probabilities[place], one.thresholds[place], 'fv-block')} "
-        f'style="--from:{one.span.start / end:.5f};--wide:{one.span.duration / end:.5f};'
-        f'--value:{share(one.probabilities[place])}"></i>'
-        for one in readings
     )
 
 
