@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fv2es.models.blocks.fusion import Calibration, PowerPool, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, one_vs_rest
 
 WEIGHTS = (0.5, 0.3, 0.2)
 SUBSETS = [rows for size in (1, 2, 3) for rows in itertools.combinations(range(3), size)]
@@ -89,73 +89,72 @@ def test_weights_that_cancel_out_stay_finite(fusion):
 
 
 @pytest.fixture
-def pool() -> PowerPool:
-    layer = PowerPool(3)
-    layer.weight.data = torch.tensor([WEIGHTS])
+def bayes() -> BayesFusion:
+    """Not what it is at first: every number another one."""
+    layer = BayesFusion(3, 6)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter += 0.5 * torch.randn_like(parameter)
     return layer
 
 
-@pytest.mark.parametrize("subset", SUBSETS)
-def test_pooled_is_the_weighted_mean_of_probabilities(pool, subset):
+@pytest.mark.parametrize("subset", [one for one in SUBSETS if len(one) > 1])
+def test_bayes_adds_up_the_likelihood_ratios_of_modalities_that_may_be_silent(bayes, subset):
     logits = 3 * torch.randn(4, 3, 6)
-    weights = np.array([WEIGHTS[column] for column in subset])
-    mean = np.tensordot(weights / weights.sum(), logits[:, list(subset)].sigmoid().numpy(), (0, 1))
-    np.testing.assert_allclose(pool(logits, there(*[subset] * 4)).sigmoid().detach().numpy(), mean, atol=1e-6)
+    slope, shift, silence, prior = (one.detach().double().numpy() for one in bayes.parameters())
+    silent = 1 / (1 + np.exp(-silence))
+    odds = np.exp(prior) * np.ones((4, 6))
+    for column in subset:
+        ratio = np.exp(slope[column] * logits[:, column].double().numpy() + shift[column])
+        odds *= silent[column] + (1 - silent[column]) * ratio
+    np.testing.assert_allclose(bayes(logits, there(*[subset] * 4)).detach().numpy(), np.log(odds), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("power", [1.0, 1.6, 4.0])
-@pytest.mark.parametrize("subset", SUBSETS)
-def test_a_pool_is_the_power_mean_of_probabilities(pool, subset, power):
-    pool.power.fill_(power)
-    logits = 3 * torch.randn(4, 3, 6)
-    weights = np.array([WEIGHTS[column] for column in subset])
-    raised = logits[:, list(subset)].sigmoid().double().numpy() ** power
-    mean = np.tensordot(weights / weights.sum(), raised, (0, 1)) ** (1 / power)
-    np.testing.assert_allclose(pool(logits, there(*[subset] * 4)).sigmoid().detach().numpy(), mean, atol=1e-6)
+def test_who_is_alone_speaks_for_itself_and_nobody_says_nothing(bayes):
+    logits = torch.randn(4, 3, 6)
+    fused = bayes(logits, there((0,), (1,), (2,), ()))
+    for row in range(3):
+        assert torch.equal(fused[row], logits[row, row])
+    assert torch.equal(fused[3], torch.zeros(6))
 
 
-def test_with_a_greater_power_one_that_is_sure_is_heard(pool):
-    logits = torch.tensor([[[-3.0], [-3.0], [4.0]]])
-    heard = []
-    for power in (1.0, 1.5, 3.0, 100.0):
-        pool.power.fill_(power)
-        heard.append(pool(logits, there((0, 1, 2))).sigmoid().item())
-    assert heard == sorted(heard)
-    assert heard[0] < 0.5 < heard[2] < torch.tensor(4.0).sigmoid()
-    assert heard[3] == pytest.approx(torch.tensor(4.0).sigmoid().item(), abs=0.02)
+def test_a_no_weighs_no_more_than_the_chance_of_silence(fusion):
+    """As sure of no as can be, one modality takes log s from the evidence; in a mean of logits it decides alone."""
+    bayes, everybody = BayesFusion(3, 1), torch.ones(1, 3, dtype=torch.bool)
+    logits = torch.tensor([[[2.0], [-1000.0], [2.0]]])
+    without = bayes(logits, there((0, 2)))
+    torch.testing.assert_close(bayes(logits, everybody), without + torch.nn.functional.logsigmoid(bayes.silence[1]))
+    assert bayes(logits, everybody) > 0 > fusion(logits, everybody)
 
 
-def test_nobody_in_a_pool_is_outvoted_by_certainty_alone(pool, fusion):
-    """Two thirds of the weight say yes, one is as sure of no as can be."""
-    logits = torch.tensor([[[1.0], [-1000.0], [1.0]]])
-    everybody = torch.ones(1, 3, dtype=torch.bool)
-    torch.testing.assert_close(pool(logits, everybody).sigmoid(), 0.7 * torch.tensor([[1.0]]).sigmoid())
-    assert fusion(logits, everybody).sigmoid() < 1e-6
+def test_several_that_are_half_sure_are_surer_together():
+    logits = torch.full((1, 3, 1), 1.0)
+    heard = [BayesFusion(3, 1)(logits, there(tuple(range(count)))).item() for count in (1, 2, 3)]
+    assert heard[0] == 1.0
+    assert heard[1] < heard[2]
+    assert heard[2] > 1.0
 
 
-@pytest.mark.parametrize("power", [1.0, 1.6])
-def test_a_pool_is_exact_at_the_extremes_and_its_gradient_finite(pool, power):
-    pool.power.fill_(power)
-    logits = torch.tensor([[[200.0], [180.0], [-5.0]], [[-200.0], [3.0], [0.0]]], requires_grad=True)
-    pooled = pool(logits, there((0, 1), (0,)))
-    torch.testing.assert_close(pooled[1], torch.tensor([-200.0]))
-    assert pooled[0] > 170
-    pool(logits, there((0, 1, 2), ())).sum().backward()
-    assert logits.grad.isfinite().all()
-    assert pool.weight.grad.isfinite().all()
-    assert (pool.weight.grad != 0).all()
-    assert torch.equal(pool(logits, there((), ())), torch.zeros(2, 1))
-
-
-@pytest.mark.parametrize("power", [1.0, 1.6])
-def test_a_pool_keeps_what_all_agree_on_and_reads_nothing_that_is_missing(pool, power):
-    pool.power.fill_(power)
-    logits = torch.randn(6).expand(len(SUBSETS), 3, 6)
-    torch.testing.assert_close(pool(logits, there(*SUBSETS)), logits[:, 0])
-    other = torch.full((len(SUBSETS), 3, 6), 1e6)
-    mask = there(*SUBSETS)
+def test_bayes_is_finite_at_the_extremes_and_reads_nothing_that_is_missing(bayes):
+    logits = torch.tensor([200.0, -200.0, 0.0]).reshape(1, 3, 1).expand(len(SUBSETS) + 1, 3, 6).clone().requires_grad_()
+    mask = there(*SUBSETS, ())
+    fused = bayes(logits, mask)
+    assert fused.isfinite().all()
+    fused.sum().backward()
+    assert all(one.isfinite().all() for one in (logits.grad, *(one.grad for one in bayes.parameters())))
+    other = torch.full_like(logits, float("inf"))
     other[mask] = logits[mask]
-    assert torch.equal(pool(other, mask), pool(logits, mask))
+    assert torch.equal(bayes(other, mask), fused)
+
+
+def test_shares_in_force_are_of_those_that_are_present(bayes):
+    shares = bayes.weights_in_force(there(*SUBSETS, ()))
+    assert torch.equal(shares > 0, there(*SUBSETS, ()))
+    torch.testing.assert_close(shares.sum(1), torch.tensor([1.0] * len(SUBSETS) + [0.0]))
+    point = (-bayes.shift / bayes.slope[:, None]).detach()[None].requires_grad_()  # where nobody says yes or no
+    bayes(point, there((0, 1, 2))).sum().backward()
+    steep = point.grad[0, :, 0]
+    torch.testing.assert_close(shares[SUBSETS.index((0, 1, 2))], steep / steep.sum())
 
 
 def test_one_vs_rest_is_the_log_odds_of_a_softmax_with_neutral():

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
+from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.results import probabilities
 from fv2es.training.calibration import (
     Scored,
@@ -179,45 +181,82 @@ def test_rows_of_greater_weight_are_drawn_more_often():
     assert all(row % 2 for row in rows)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_other_pool_is_better(seed):
-    parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "third": single(12, noise=1.5)}
-    logits, labels = pseudo_utterances(parts, 2100, seed=seed, silent=0.5)
+def test_a_share_of_pseudo_utterances_may_be_calm():
+    labels = pseudo_utterances({"one": single(8, n=300)}, 1000, calm=0.4)[1]
+    assert np.bincount(labels).tolist() == [100] * E + [400]
+
+
+# Fusion
+
+
+def fitted(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> BayesFusion:
+    fusion = BayesFusion(logits.shape[1], E).double()
+    fit_fusion(fusion, logits, labels, thresholds)
+    return fusion
+
+
+def everybody(fusion: BayesFusion, logits: np.ndarray) -> torch.Tensor:
+    return fusion(torch.from_numpy(logits), torch.ones(logits.shape[:2], dtype=torch.bool))
+
+
+def shares(fusion: BayesFusion) -> list[float]:
+    return fusion.weights_in_force(torch.ones(1, len(fusion.slope), dtype=torch.bool))[0].tolist()
+
+
+def right(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> float:
+    with torch.inference_mode():
+        return float((decide(everybody(fusion, logits).numpy(), thresholds) == labels).mean())
+
+
+PARTS = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "third": single(12, noise=1.5)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_other_fusion_nearby_is_better(seed):
+    logits, labels = pseudo_utterances(PARTS, 2100, seed=seed, silent=0.5)
     thresholds = np.full(E, -0.5)
-    signs = np.where(labels[:, None] == np.arange(E), 1.0, -1.0)
+    fusion = fitted(logits, labels, thresholds)
 
-    def loss(weights, power):
-        pooled = np.einsum("m,nme->ne", weights, probabilities(logits) ** power) ** (1 / power)
-        margins = signs * (pooled - probabilities(thresholds))
-        return min(np.logaddexp(0, -slope * margins).mean() for slope in np.geomspace(1, 60, 40))
+    def loss() -> float:
+        margins = everybody(fusion, logits) + 0.5
+        whole = torch.cat([margins, torch.zeros(len(margins), 1)], 1)
+        return float(torch.nn.functional.cross_entropy(whole, torch.from_numpy(labels)))
 
-    weights, power = fit_fusion(logits, labels, thresholds)
-    found = loss(weights, power)
-    for change in 0.15 * np.vstack([np.eye(3), -np.eye(3)]):
-        other = np.maximum(weights + change, 0)
-        assert found <= loss(other / other.sum(), power) + 1e-4
-    for other in (0.7 * power, 1.4 * power):
-        assert found <= loss(weights, other) + 1e-4
+    with torch.no_grad():
+        found, generator = loss(), torch.Generator().manual_seed(seed)
+        before = {name: one.clone() for name, one in fusion.named_parameters()}
+        for _ in range(20):
+            for name, one in fusion.named_parameters():
+                one.copy_(before[name] + 0.4 * torch.randn(one.shape, generator=generator, dtype=one.dtype))
+            assert loss() > found
 
 
-def test_where_modalities_are_often_silent_the_power_rises():
-    parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.0), "third": single(12, noise=1.0)}
-    powers = [
-        fit_fusion(*pseudo_utterances(parts, 2100, silent=silent), np.full(E, -0.5))[1] for silent in (0.0, 0.4, 0.8)
+def test_where_modalities_are_silent_their_no_comes_to_weigh_less():
+    thresholds = np.full(E, -0.5)
+    silences = [
+        float(fitted(*pseudo_utterances(PARTS, 2100, silent=silent), thresholds).silence.mean())
+        for silent in (0.0, 0.3, 0.6)
     ]
-    assert powers == sorted(powers)
-    assert powers[2] > 1.2 * powers[0]
+    assert silences == sorted(silences)
+    assert silences[2] > silences[0] + 1
 
 
-def test_fusion_weights_sum_to_one_and_follow_what_is_worth_more():
-    parts = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "noise": single(12, noise=8.0)}
-    logits, labels = pseudo_utterances(parts, 2100)
-    weights, power = fit_fusion(logits, labels, np.full(E, -0.5))
-    assert power > 0
-    assert weights.sum() == pytest.approx(1)
-    assert (weights >= 0).all()
-    assert weights[0] > weights[1] > weights[2]
-    assert weights[2] < 0.15
+def test_fusion_gets_more_right_than_the_best_alone_and_than_the_mean():
+    thresholds = np.full(E, -0.5)
+    fusion = fitted(*pseudo_utterances(PARTS, 2100, silent=0.5, calm=0.3), thresholds)
+    logits, labels = pseudo_utterances(PARTS, 2100, seed=9, silent=0.5)
+    found = right(fusion, logits, labels, thresholds)
+    alone = [float((decide(logits[:, column], thresholds) == labels).mean()) for column in range(3)]
+    assert found > max(alone) + 0.05
+    assert found > float((decide(logits.mean(1), thresholds) == labels).mean()) + 0.05
+
+
+def test_shares_sum_to_one_and_follow_what_is_worth_more():
+    parts = PARTS | {"third": single(12, noise=8.0)}
+    found = shares(fitted(*pseudo_utterances(parts, 2100), np.full(E, -0.5)))
+    assert sum(found) == pytest.approx(1)
+    assert found[0] > found[1] > found[2]
+    assert found[2] < 0.1
 
 
 def test_fusion_of_equals_is_even():
@@ -225,11 +264,11 @@ def test_fusion_of_equals_is_even():
     labels = rng.integers(0, E + 1, 3000)
     truth = labels[:, None, None] == np.arange(E)
     logits = 2.0 * truth - 1 + rng.standard_normal((3000, 3, E))
-    np.testing.assert_allclose(fit_fusion(logits, labels, np.zeros(E))[0], 1 / 3, atol=0.03)
+    np.testing.assert_allclose(shares(fitted(logits, labels, np.zeros(E))), 1 / 3, atol=0.04)
 
 
 def test_fusion_gives_no_weight_to_what_misleads():
     parts = {"good": single(14, n=500, noise=0.7), "fair": single(15, n=500, noise=1.5)}
     logits, labels = pseudo_utterances(parts, 700)
     logits[:, 1] = 2 * -0.5 - logits[:, 1]  # mirrored at the threshold: below it where it should be above
-    assert fit_fusion(logits, labels, np.full(E, -0.5))[0][1] < 0.02
+    assert shares(fitted(logits, labels, np.full(E, -0.5)))[1] < 0.02

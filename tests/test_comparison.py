@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 from functools import partial
@@ -30,7 +31,7 @@ from fv2es.emotions import MOSEI
 from fv2es.evaluation import evaluate, row_extractor
 from fv2es.modalities.faces import Detection
 from fv2es.models import registry
-from fv2es.models.blocks.fusion import PowerPool
+from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.models.inputs import InputConfig
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.reader import Reader
@@ -133,9 +134,10 @@ class MiddleFinder:
 def pooled(emotions=MOSEI):
     """The miniature, fused as the compact models are, with a calibration that is not the identity."""
     model = shake(tiny_v2em(emotions))
-    model.fusion = PowerPool(3)
+    model.fusion = BayesFusion(3, len(emotions))
     with torch.no_grad():
-        model.fusion.weight.copy_(torch.tensor([[0.5, 0.2, 0.3]]))
+        model.fusion.slope.copy_(torch.tensor([1.0, 0.5, 0.8]))
+        model.fusion.shift.uniform_(-0.5, 0.5)
     model.calibration.scale.uniform_(0.5, 1.5)
     model.calibration.bias.uniform_(-0.5, 0.5)
     return model.eval()
@@ -392,13 +394,13 @@ def test_ablations_recombine_networks(parts, answers, joint):
     assert [row["subsets"] == rows[0]["subsets"] for row in changed] == [True, True, False, False]
 
 
-def test_fusion_is_fitted_on_worn_inputs_and_nothing_else_is(parts, answers):
+def test_fusion_is_fitted_on_worn_inputs_too_and_nothing_else_is(parts, answers):
     fit, measure = draw(parts, FIT, 70), draw(parts, MEASURE, 70)
     right = np.concatenate([part.truth for part in parts if part.modality == FACE]) * 6.0 - 3
     sharp = quality.Answers(answers.reader, {**answers.logits, FACE: right})
     (plain,) = ablation.recombine([ablation.Networks(answers, answers)], "mine", parts, fit, measure)
     (changed,) = ablation.recombine([ablation.Networks(answers, sharp)], "mine", parts, fit, measure)
-    assert changed["fusion"]["face"] > plain["fusion"]["face"] + 0.2
+    assert changed["fusion"]["face"] > plain["fusion"]["face"] + 0.05
     for name in MODALITIES:
         assert plain["subsets"][name] == changed["subsets"][name]
 
@@ -477,6 +479,17 @@ def test_the_labelled_clips_are_read_as_analyse_reads_them(folder):
     (clip,) = read_clips(folder / "video", quiet, "none", MiddleFinder())
     assert (clip.file, clip.label) == ("quiet.mp4", "anger")
     assert [one.modalities for one in clip.utterances] == [(FACE,)]
+
+
+def test_what_the_index_says_was_said_is_believed(tmp_path, examples):
+    """Where it says nothing, a recogniser is asked."""
+    shutil.copy(examples[0], tmp_path / "talk.mp4")
+    row = {"file": "talk.mp4", "label": "neutral", "transcript": "bin blue now"}
+    write_table(tmp_path / "index.tsv", [row, row | {"transcript": ""}])
+    told, asked = read_clips(tmp_path, quiet, "none", MiddleFinder())
+    assert {(one.transcript.text, one.transcript.source) for one in told.utterances} == {("bin blue now", "typed")}
+    assert told.utterances
+    assert not any(one.transcript for one in asked.utterances)
 
 
 # The whole command.
@@ -613,8 +626,8 @@ def test_right_answers_are_bold():
              "answers": {"face": "sad", "voice": "anger", "words": None, "fused": "sad"}}]  # fmt: skip
     counts = {"face": 1, "voice": 0, "words": 0, "fused": 1}
     shown = tables.clips({"rows": rows, "right": counts, "answered": counts | {"voice": 1}})
-    assert "| clip | label | words heard (whisper) |" in shown
-    assert "| `a.mp4` | sad | so | **sad** | anger | – | **sad** |" in shown
+    assert "| clip | label | words (from) |" in shown
+    assert "| `a.mp4` | sad | so (whisper) | **sad** | anger | – | **sad** |" in shown
     assert shown.endswith("| right |  |  | 1 of 1 | 0 of 1 | 0 of 0 | 1 of 1 |")
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from fv2es import hub
 from fv2es.emotions import IEMOCAP, MOSEI
 from fv2es.models.blocks.focal import FocalNet, watch_modulation
-from fv2es.models.blocks.fusion import WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, WeightedFusion, one_vs_rest
 from fv2es.models.blocks.nested import NestedTransformer, watch_attention
 from fv2es.models.blocks.queries import QueryFusion
 from fv2es.models.blocks.repvgg import ConvNormAct, Foldable
@@ -203,7 +203,7 @@ def test_between_network_and_answer_stand_read_out_calibration_and_fusion(model,
         said = one_vs_rest(raw) if model.readout[name] == "one_vs_rest" else raw
         wanted = said * model.calibration.scale[column] + model.calibration.bias[column]
         assert largest_difference(together.modalities[ALL, None, column], wanted) <= SAME
-    if isinstance(model.fusion, WeightedFusion):
+    if isinstance(model.fusion, WeightedFusion | BayesFusion):
         with torch.inference_mode():
             assert torch.equal(model.fusion(together.modalities, together.present), together.logits)
 

@@ -307,7 +307,7 @@ def test_the_shipped_weights_fit_and_are_small(shipped):
     assert (shipped.folder / WEIGHTS).stat().st_size <= 25e6
     assert {path.suffix for path in shipped.folder.iterdir()} <= {".json", ".md", ".safetensors"}
     assert all(value.isfinite().all() for value in model.state_dict().values())
-    assert float(model.fusion.weight.sum()) == pytest.approx(1, abs=1e-5)
+    assert float(model.fusion_weights().sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_shipped_thresholds_are_probabilities(shipped):

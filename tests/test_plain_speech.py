@@ -88,7 +88,7 @@ def test_without_it_augmentation_grows(folders, monkeypatch):
         voice, "augment", lambda mel, strength, rng: strengths.append(strength) or real(mel, strength, rng)
     )
     next(plainless.batches(0, RECIPE, np.random.default_rng(0)))
-    assert strengths[0] == pytest.approx(1 / (voice.GROWTH * RECIPE.epochs))
+    assert strengths[0] == pytest.approx(1 / voice.RISE)
     assert not plainless.plain
     assert "plain" not in plainless.validate(plainless.model.eval())
 

@@ -2,7 +2,8 @@
 
 Wei et al. (Table VII) and Jia et al. (Table 4) swap the networks of one modality and train again. Networks that learnt
 independently, each on its own corpus, need no training to be swapped: only what is fitted on all three of them is
-fitted anew, as when a checkpoint is assembled: calibration, thresholds, and fusion on worn inputs. All combinations are
+fitted anew, as when a checkpoint is assembled: calibration, thresholds, and fusion, on inputs as they are and worn. All
+combinations are
 measured on the same pseudo-utterances.
 """
 
@@ -20,7 +21,7 @@ from fv2es.comparison.quality import SUBSETS, Answers, independent, stacked
 from fv2es.comparison.samples import Part, Pseudo
 from fv2es.emotions import MOSEI
 from fv2es.metrics import report
-from fv2es.models.blocks.fusion import PowerPool
+from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.reader import Reader
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
@@ -68,19 +69,19 @@ def _raw(answers: Answers) -> dict[str, np.ndarray]:
 
 def _measured(clean: Logits, worn: Logits, parts: Sequence[Part], fit: Pseudo, measure: Pseudo) -> dict[str, Any]:
     calibrated = calibrate({name: _scored(name, clean[name], parts) for name in MODALITIES}, GOALS, PULL)
-    weights, power = fit_fusion(stacked(_apply(calibrated, worn), fit), fit.labels, calibrated.thresholds)
-    pool = PowerPool(len(MODALITIES)).double()
-    with torch.no_grad():
-        pool.weight.copy_(torch.from_numpy(weights)[None])
-        pool.power.fill_(power)
+    fusion = BayesFusion(len(MODALITIES), len(MOSEI)).double()
+    seen = np.concatenate([stacked(_apply(calibrated, logits), fit) for logits in (worn, clean)])
+    fit_fusion(fusion, seen, np.tile(fit.labels, 2), calibrated.thresholds)
     thresholds = probabilities(calibrated.thresholds)
     given = torch.from_numpy(stacked(_apply(calibrated, clean), measure))
     subsets = {}
     for subset in SUBSETS:
         with torch.inference_mode():
-            fused = pool(given, present_of(subset, len(given))).numpy()
+            fused = fusion(given, present_of(subset, len(given))).numpy()
         subsets["+".join(subset)] = report(measure.truth, probabilities(fused), thresholds, MOSEI, subset)
-    return {"fusion": dict(zip(MODALITIES, weights.round(4).tolist(), strict=True)), "subsets": subsets}
+    with torch.inference_mode():
+        shares = fusion.weights_in_force(torch.ones(1, len(MODALITIES), dtype=torch.bool))[0]
+    return {"fusion": dict(zip(MODALITIES, shares.numpy().round(4).tolist(), strict=True)), "subsets": subsets}
 
 
 def _apply(calibrated: Calibrated, logits: Logits) -> dict[str, np.ndarray]:

@@ -34,7 +34,8 @@ class Clip:
 def read_clips(
     folder: Path, say: Callable[[str], None], speech: str = "auto", finder: Finder | None = None
 ) -> list[Clip]:
-    """The clips of the index that have a label. Raises OSError or MediaError."""
+    """The clips of the index that have a label. What was said is taken from the index where it is written there, as
+    if a visitor had typed it, and else heard by `speech`. Raises OSError or MediaError."""
     transcriber, notes = make_transcriber(speech)
     for note in notes:
         say(note)
@@ -44,7 +45,9 @@ def read_clips(
     clips = []
     for row in rows:
         if row["label"] not in ("", "unknown"):
-            clips.append(_read(folder, row["file"], canonical(row["label"]), transcriber, finder))
+            said = row.get("transcript")
+            told = make_transcriber(speech, text=said)[0] if said else transcriber
+            clips.append(_read(folder, row["file"], canonical(row["label"]), told, finder))
             say(f"video/{row['file']}: {len(clips[-1].utterances)} utterances")
     return clips
 

@@ -144,10 +144,13 @@ class Pseudo:
             yield only(Utterance(voice.span, face.faces, voice.waveform, voice.mel, words.transcript), subset)
 
 
-def draw(parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 0.0) -> Pseudo:
-    """Pseudo-utterances of like label, all labels equally often, from every other row; the same for every model.
+def draw(
+    parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 0.0, calm: float | None = None
+) -> Pseudo:
+    """Pseudo-utterances of like label from every other row; the same for every model.
 
-    silent: the chance of each modality, but for one drawn at random, to be neutral instead.
+    silent: the chance of each modality, but for one drawn at random, to be neutral instead. calm: the share whose label
+    is neutral; None = all labels equally often.
 
     Raises ValueError where a label is missing in these rows of a modality.
     """
@@ -160,5 +163,5 @@ def draw(parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 
         if missing:
             names = ", ".join(CLASSES[one] for one in sorted(missing))
             raise ValueError(f"No pseudo-utterances can be drawn: the validation part of the {name} lacks {names}.")
-    drawn, labels = pseudo_utterances(numbered, count, seed=half, silent=silent)
+    drawn, labels = pseudo_utterances(numbered, count, seed=half, silent=silent, calm=calm)
     return Pseudo(drawn[..., 0].astype(int), labels)

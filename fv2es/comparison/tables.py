@@ -137,11 +137,10 @@ def clips(found: Mapping[str, Any]) -> str:
     rows = []
     for row in found["rows"]:
         answers = [_marked(row["answers"][kind], row["label"]) for kind in kinds]
-        rows.append([f"`{row['file']}`", row["label"], row["words"] or "–", *answers])
+        words = f"{row['words']} ({', '.join(row['words_from'])})" if row["words"] else "–"
+        rows.append([f"`{row['file']}`", row["label"], words, *answers])
     rows.append(["right", "", "", *(f"{found['right'][kind]} of {found['answered'][kind]}" for kind in kinds)])
-    sources = sorted({source for row in found["rows"] for source in row["words_from"]})
-    heard = f"words heard ({', '.join(sources)})" if sources else "words heard"
-    return table(("clip", "label", heard, *kinds), rows, left=3 + len(kinds))
+    return table(("clip", "label", "words (from)", *kinds), rows, left=3 + len(kinds))
 
 
 def _marked(answer: str | None, label: str) -> str:

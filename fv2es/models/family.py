@@ -2,8 +2,8 @@
 
 A model of the family is two trunks, one for faces and one for pieces of the spectrogram. The compact size takes the
 mean over faces and pieces instead of a sequence transformer, because its labels belong to single pictures and short
-clips; a softmax with neutral for face and voice; and the mean of probabilities instead of logits, because its
-modalities learn from corpora of their own.
+clips; a softmax with neutral for face and voice; and Bayes' fusion instead of a mean of logits, because its modalities
+learn from corpora of their own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fv2es.models.blocks.albert import AlbertConfig
-from fv2es.models.blocks.fusion import PowerPool
+from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
 from fv2es.models.inputs import FaceInput, InputConfig, MelInput
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
@@ -72,7 +72,7 @@ def compact_size(
         emotions,
         COMPACT_INPUTS,
         readout={"face": "one_vs_rest", "voice": "one_vs_rest"},
-        fusion=PowerPool(len(MODALITIES)),
+        fusion=BayesFusion(len(MODALITIES), count),
     )
 
 

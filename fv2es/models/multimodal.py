@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fv2es.models.blocks.fusion import Calibration, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, one_vs_rest
 from fv2es.models.inputs import Batch, InputConfig
 from fv2es.schema import MODALITIES
 
@@ -69,18 +69,17 @@ class MultimodalModel(nn.Module):
 
     def fusion_weights(self) -> Tensor:
         """(3,) how much each modality counts where several are present: equal where no weights say so beforehand."""
-        if isinstance(self.fusion, WeightedFusion):
-            return self.fusion.weight[0].detach()
-        return self.calibration.bias.new_full((len(MODALITIES),), 1 / len(MODALITIES))
+        weights = self.weights_in_force([True] * len(MODALITIES))
+        return self.calibration.bias.new_full((len(MODALITIES),), 1 / len(MODALITIES)) if weights is None else weights
 
     def weights_in_force(self, present: Sequence[bool]) -> Tensor | None:
         """(3,) how much each modality counts where these are present, None where fusion is learnt inside the network.
 
         present: face, voice, words.
         """
-        if not isinstance(self.fusion, WeightedFusion):
+        if not isinstance(self.fusion, WeightedFusion | BayesFusion):
             return None
-        there = torch.tensor([list(present)], device=self.fusion.weight.device)
+        there = torch.tensor([list(present)], device=self.calibration.bias.device)
         return self.fusion.weights_in_force(there)[0].detach()
 
     def parameter_counts(self) -> dict[str, int]:

@@ -6,21 +6,25 @@ the same scale on its own validation part:
 2. One threshold per emotion: the mean, in logits, of where each modality's F1 is best.
 3. A shift per modality and emotion that puts its best operating point on that threshold, so that it means the same
    whoever speaks.
-4. A power pool (its weights and its power), fitted on pseudo-utterances: validation faces, voices and sentences of like
-   label, some of them neutral where the others express something.
+4. Bayes' fusion, fitted on pseudo-utterances: validation faces, voices and sentences of like label, some of them
+   neutral where the others express something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.optimize import minimize
+from torch.nn import functional as F
 
+from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.results import probabilities
 
-Objective = Callable[[np.ndarray], float]
+HOLD = 1e-3  # pulls the shifts of fusion towards none
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +136,17 @@ def calibrate(parts: Mapping[str, Scored], goals: Mapping[str, str], pull: Mappi
 
 
 def pseudo_utterances(
-    parts: Mapping[str, Scored], count: int, seed: int = 0, silent: float = 0.0
+    parts: Mapping[str, Scored], count: int, seed: int = 0, silent: float = 0.0, calm: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(count, modalities, E) calibrated logits of like label, and (count,) the label, all labels equally often.
+    """(count, modalities, E) calibrated logits of like label, and (count,) the label.
 
     silent: the chance of each modality, but for one drawn at random, not to express the label but to be neutral.
+    calm: the share whose label is neutral, all emotions equally often; None = neutral as often as any of them.
     """
     rng = np.random.default_rng(seed)
     neutral = next(iter(parts.values())).truth.shape[1]
-    labels = rng.permutation(np.arange(count) % (neutral + 1))
+    calmly = round(count * (1 / (neutral + 1) if calm is None else calm))
+    labels = rng.permutation(np.append(np.full(calmly, neutral), np.arange(count - calmly) % neutral))
     quiet = rng.random((count, len(parts))) < silent
     quiet[np.arange(count), rng.integers(len(parts), size=count)] = False
     columns = []
@@ -155,22 +161,32 @@ def pseudo_utterances(
     return np.stack(columns, axis=1), labels
 
 
-def fit_fusion(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> tuple[np.ndarray, float]:
-    """(modalities,) weights that sum to 1, and the power: least log-loss of the pooled probabilities measured from
-    their thresholds.
+def fit_fusion(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> None:
+    """Fit to pseudo-utterances, in place: least cross-entropy of the label among the emotions, measured from their
+    thresholds, and neutral.
 
-    logits (N, modalities, E). A free slope takes the confidence out of the comparison: only directions count.
+    logits (N, modalities, E), thresholds (E,). Half of the rows lose a modality, so that any two are fitted as well.
     """
-    signs = np.where(labels[:, None] == np.arange(logits.shape[2]), 1.0, -1.0)
-    given, common = probabilities(logits), probabilities(thresholds)
+    there = torch.from_numpy(_one_lost(len(logits), logits.shape[1]))
+    given, wanted = torch.from_numpy(logits), torch.from_numpy(labels)
+    common, found = torch.from_numpy(thresholds), copy.deepcopy(fusion).double()
+    optimiser = torch.optim.LBFGS(found.parameters(), max_iter=400, line_search_fn="strong_wolfe")
 
-    def pool(values: np.ndarray) -> tuple[np.ndarray, float]:
-        free = np.exp(values[1:] - values[1:].max())
-        return free / free.sum(), float(np.exp(values[0]))
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        margins = F.pad(found(given, there) - common, (0, 1))
+        value: torch.Tensor = F.cross_entropy(margins, wanted) + HOLD * found.shift.square().mean()
+        value.backward()
+        return value
 
-    def loss(values: np.ndarray) -> float:
-        weights, power = pool(values[1:])
-        pooled = np.einsum("m,nme->ne", weights, given**power) ** (1 / power)
-        return float(np.logaddexp(0, -signs * np.exp(values[0]) * (pooled - common)).mean())
+    optimiser.step(loss)
+    fusion.load_state_dict(found.state_dict())
 
-    return pool(minimize(loss, np.zeros(logits.shape[1] + 2), method="L-BFGS-B").x[1:])
+
+def _one_lost(count: int, modalities: int) -> np.ndarray:
+    """(count, modalities) bool: which are there."""
+    rng = np.random.default_rng(0)
+    there = np.ones((count, modalities), bool)
+    rows = np.flatnonzero(rng.random(count) < 0.5)
+    there[rows, rng.integers(modalities, size=len(rows))] = False
+    return there

@@ -17,7 +17,7 @@ from fv2es.data.ferplus import CLASSES, one_hot
 from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI, NEUTRAL
 from fv2es.metrics import confusion, single_figures
-from fv2es.models.blocks.fusion import PowerPool, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, one_vs_rest
 from fv2es.models.emotion_queries import EmotionQueries
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
@@ -42,7 +42,7 @@ from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
 
-VERSION = "3"
+VERSION = "4"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
 GOALS = {"face": "accuracy", "voice": "macro_recall", "words": "f1"}
@@ -51,6 +51,7 @@ PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
 HALF_SILENT = "fusion/half-silent"
 SILENT = 0.5  # the chance that a modality but one is neutral where fusion is fitted: real people's often are
+CALM = 0.3  # the share of neutral labels there: people are neutral more often than any one emotion
 PLAIN = "plain speech"  # as a part of the voice; fusion knows it, figures and calibration leave it out
 KINDS = {PSEUDO_UTTERANCES: 0.0, HALF_SILENT: SILENT}  # of pseudo-utterances → how often modalities are silent
 TITLES = {FACE: ("FER+",), VOICE: ("RAVDESS", "EmoDB"), WORDS: ("GoEmotions", "MELD")}
@@ -100,7 +101,7 @@ class Scores(Protocol):
 
 
 class _Apart:
-    """Three networks that never met; their pool is fitted on every other validation row, worn."""
+    """Three networks that never met; their fusion is fitted on every other validation row, worn and as it is."""
 
     def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
@@ -108,11 +109,10 @@ class _Apart:
 
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
         fusion = self.model.fusion
-        assert isinstance(fusion, PowerPool)
-        weights, power = fit_fusion(*_pseudo(self.worn, calibrated, half=0, silent=SILENT), calibrated.thresholds)
-        with torch.no_grad():
-            fusion.weight.copy_(torch.from_numpy(weights)[None])
-            fusion.power.fill_(power)
+        assert isinstance(fusion, BayesFusion)
+        drawn = [_pseudo(parts, calibrated, half=0, silent=SILENT, calm=CALM) for parts in (self.worn, self.parts)]
+        logits, labels = (np.concatenate(both) for both in zip(*drawn, strict=True))
+        fit_fusion(fusion, logits, labels, calibrated.thresholds)
         return {name: self._right(calibrated, silent) for name, silent in KINDS.items()}
 
     def _right(self, calibrated: Calibrated, silent: float) -> dict[str, float]:
@@ -245,10 +245,11 @@ def _half(part: Scored, number: int) -> Scored:
 
 
 def _pseudo(
-    parts: Mapping[str, Parts], calibrated: Calibrated, half: int, silent: float
+    parts: Mapping[str, Parts], calibrated: Calibrated, half: int, silent: float, calm: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     whole = {name: _apply(_join(list(pieces.values())), calibrated, name) for name, pieces in parts.items()}
-    return pseudo_utterances({name: _half(one, half) for name, one in whole.items()}, PSEUDO, seed=half, silent=silent)
+    rows = {name: _half(one, half) for name, one in whole.items()}
+    return pseudo_utterances(rows, PSEUDO, seed=half, silent=silent, calm=calm)
 
 
 def _measure(parts: Mapping[str, Parts], calibrated: Calibrated) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _train_joint(args: argparse.Namespace) -> None:
 
 def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
     """The teacher, then the network that learns from it; the teacher's own model needs the first alone. Where there is
-    plain speech, both learn on with it."""
+    plain speech, both learn on with it, a network that had fewer epochs before for as much fewer."""
     from fv2es.training import voice
 
     patient = recipe if args.epochs else voice.RECIPE
@@ -165,7 +165,8 @@ def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
         gentle = replace(voice.PLAIN, epochs=args.epochs or voice.PLAIN.epochs)
         if teacher is not None:
             teacher = _learn_voice(voice.TEACHER, gentle, args, "plain-teacher", begun=teacher)
-        _learn_voice(args.model, gentle, args, "plain", teacher, begun=student)
+        fewer = replace(gentle, epochs=round(gentle.epochs * recipe.epochs / patient.epochs))
+        _learn_voice(args.model, fewer, args, "plain", teacher, begun=student)
 
 
 def _learn_voice(

@@ -31,14 +31,14 @@ from fv2es.training.loop import Recipe
 
 # 150 validation clips would choose an epoch by luck; the last is fully annealed.
 RECIPE = Recipe(epochs=90, batch=16, lr=5e-4, weight_decay=0.05, warm=0.08, keep="last")
-EPOCHS = {"rfam-focal-compact": 24}  # a step of its voice takes twice as long as one of the nested transformer
+EPOCHS = {"rfam-focal-compact": 30}  # a step of its voice takes twice as long as one of the nested transformer
 CROP = 3  # pieces (1.2 s) of a clip that one step sees
 TEACHER = "fe2e-compact"  # the model whose voice network teaches the others'
 SOFT = 0.7  # of a taught network's targets is what the teacher says, the rest the labels
 PLAIN = replace(RECIPE, epochs=20, lr=2e-4, warm=0.2)  # with plain speech, after the rest
 STAGES = ("voice", "plain")  # folders of a run
 BLEND = 0.75  # of what plain speech changed in the weights is kept (Wortsman et al. 2022)
-GROWTH = 0.3  # the share of the epochs over which augmentation rises to its full strength
+RISE = 27  # epochs over which augmentation rises to its full strength: a network that hears it earlier learns nothing
 
 
 class VoiceTask:
@@ -62,7 +62,7 @@ class VoiceTask:
         weight = evenly(kinds)  # plain speech is as frequent as one label
         self.chance = weight / weight.sum()
         self.steps = len(acted) // recipe.batch
-        self.growth = 0.0 if plain else GROWTH
+        self.rise = 1 if plain else RISE
         self.teacher: nn.Module | None = None
 
     def distil(self, teacher: nn.Module) -> None:
@@ -70,7 +70,7 @@ class VoiceTask:
         self.teacher = teacher.eval().requires_grad_(False)
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        strength = min(1.0, (epoch + 1) / max(1.0, self.growth * recipe.epochs))
+        strength = min(1.0, (epoch + 1) / self.rise)
         for rows in rng.choice(len(self.train), (self.steps, recipe.batch), p=self.chance):
             crops = np.stack([self._crop(self.train[row].mel, strength, rng) for row in rows])
             targets = np.eye(len(CLASSES), dtype=np.float32)[[self.train[row].label for row in rows]]

@@ -1,4 +1,4 @@
-"""From the modalities' logits to one answer: read-out, calibration, weighted fusion (FE2E and V2EM, §III-E) or pool."""
+"""From the modalities' logits to one answer: read-out, calibration, fusion (weighted: FE2E and V2EM, §III-E; Bayes)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_LEAST = 1e-6  # weight of a modality in a pool
+_LEAST = 1e-6  # steepness of a modality in Bayes' fusion
 
 
 def one_vs_rest(logits: Tensor) -> Tensor:
@@ -75,42 +75,37 @@ class WeightedFusion(nn.Module):
         return torch.einsum("bm,bme->be", self.weights_in_force(present).to(logits.dtype), logits)
 
 
-class PowerPool(WeightedFusion):
-    """The weighted power mean of the probabilities of the modalities that are present.
+class BayesFusion(nn.Module):
+    """Naive Bayes over modalities that may be silent, for those that never learnt together.
 
-    For modalities that never learnt together. In a mean of logits one of them outvotes the others when it is very sure,
-    and on inputs unlike those it learnt on it is sure and wrong; here its vote is bounded by its weight. With power 1
-    this is the linear opinion pool (Stone 1961), in which one that is sure sinks below any threshold where the others
-    are silent; the greater the power, the more is heard of the one (in the limit, the maximum). What all agree on stays
-    as it is with any power, so that a threshold means the same for any subset.
+    What a modality says for an emotion is evidence in log-odds, ℓ = slope · logit + shift. People often show with the
+    face alone, or the voice, or the words, what they feel: with the chance s a modality is silent, so that its
+    likelihood ratio is the mixture s + (1 − s) · exp(ℓ), and evidence adds up:
+
+        fused = prior + Σ log(s + (1 − s) · exp(ℓ))    over the modalities that are present.
+
+    A yes counts in full, a no at most log s; so one modality that is sure is heard though the others are silent, and
+    several that are half sure agree on more than one of them. A modality that is alone speaks for itself, unchanged.
     """
 
-    power: Tensor
-
-    def __init__(self, modalities: int) -> None:
-        super().__init__(modalities)
-        self.register_buffer("power", torch.ones(()))
+    def __init__(self, modalities: int, emotions: int) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.ones(modalities))
+        self.shift = nn.Parameter(torch.zeros(modalities, emotions))
+        self.silence = nn.Parameter(torch.full((modalities,), -1.0))  # the log-odds of s
+        self.prior = nn.Parameter(torch.zeros(emotions))
 
     def weights_in_force(self, present: Tensor) -> Tensor:
-        """(B, modalities) bool → (B, modalities): the shares of those that are present, which sum to 1."""
-        there = self.weight.clamp_min(_LEAST) * present.to(self.weight.dtype)
-        return there / there.sum(1, keepdim=True).clamp_min(_LEAST)
+        """(B, modalities) bool → (B, modalities): how steeply the answer follows each of those that are present where
+        it is undecided (ℓ = 0), as shares that sum to 1."""
+        steep = self.slope.clamp_min(_LEAST) * (-self.silence).sigmoid() * present.to(self.slope.dtype)
+        return steep / steep.sum(1, keepdim=True).clamp_min(_LEAST)
 
     def forward(self, logits: Tensor, present: Tensor) -> Tensor:
-        """(B, modalities, E) logits, (B, modalities) bool → (B, E) logits of the means; 0 where none is present."""
-        somebody = present.any(1, keepdim=True)
-        share = self.weight.clamp_min(_LEAST).log().masked_fill(~present & somebody, float("-inf")).log_softmax(1)
-        log_p = F.logsigmoid(logits)
-        pooled = (share[..., None] + self.power * log_p).logsumexp(1)  # log Σ w p^r; the mean is its r-th root
-        yes = pooled / self.power
-        # 1 − p^r by way of 1 − p, so that nothing is lost where p rounds to 1.
-        rest = (share[..., None] + F.logsigmoid(-logits) + _log_quotient(log_p, self.power)).logsumexp(1)
-        no = rest + _log_quotient(pooled, 1 / self.power)
-        return torch.where(somebody, yes - no, 0.0)
-
-
-def _log_quotient(log_p: Tensor, power: Tensor) -> Tensor:
-    """log((1 − p^power) / (1 − p)), in the limit log(power) where p rounds to 1."""
-    one = log_p > -torch.finfo(log_p.dtype).tiny
-    safe = log_p.masked_fill(one, -1.0)
-    return torch.where(one, power.log(), (torch.expm1(power * safe) / torch.expm1(safe)).log())
+        """(B, modalities, E) logits, (B, modalities) bool → (B, E); 0 where none is present."""
+        there = present[..., None]
+        logits = logits.masked_fill(~there, 0.0)
+        heard = F.logsigmoid(-self.silence)[:, None] + self.slope[:, None] * logits + self.shift
+        evidence = torch.logaddexp(F.logsigmoid(self.silence)[:, None].expand_as(heard), heard)
+        several = present.sum(1, keepdim=True) > 1
+        return torch.where(several, self.prior + (evidence * there).sum(1), logits.sum(1))
