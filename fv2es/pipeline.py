@@ -16,7 +16,7 @@ from fv2es.limits import Limits
 from fv2es.media import Cancelled, Decoders, MediaError, open_media
 from fv2es.modalities.extract import extract
 from fv2es.modalities.faces import FaceFinder
-from fv2es.modalities.speech import Transcriber, make_transcriber
+from fv2es.modalities.speech import ENGLISH, Transcriber, make_transcriber
 from fv2es.reader import Reader, load_reader
 from fv2es.results import make_reading
 from fv2es.schema import FACE, VOICE, Reading
@@ -140,6 +140,7 @@ def analyse(
     finder: FaceFinder | None = None,
     transcriber: Transcriber | None = None,
     decoders: Decoders | None = None,
+    language: str = ENGLISH,
 ) -> Analysis:
     """Read the emotions expressed in a clip, utterance by utterance.
 
@@ -147,13 +148,15 @@ def analyse(
     whisper, pocketsphinx, or a subtitle file; text: the words as typed. speaker: largest, left or right.
     attention: keep the voice network's attention maps in each reading. limits: none on the length where none are
     given. finder, transcriber: loaded ones, for a caller that serves many clips; so are the processes of decoders.
+    language: that is spoken, a code or "auto"; Whisper translates what is not English ("en").
 
     Raises MediaError or CheckpointError with one sentence for a person. No speech and no face are no errors: see
     `Analysis.notes`.
     """
     notes: list[str] = []
     if transcriber is None:
-        transcriber, notes = make_transcriber(speech if isinstance(speech, str) else Path(speech), text=text)
+        source = speech if isinstance(speech, str) else Path(speech)
+        transcriber, notes = make_transcriber(source, text=text, language=language)
     return Analysis(
         path,
         load_reader(reader) if isinstance(reader, str) else reader,

@@ -234,7 +234,7 @@ def test_the_sound_of_an_utterance_is_a_file_that_its_card_names(tmp_path, monke
 
 def test_options_reach_the_pipeline():
     analyse = MadeUp(0)
-    *_, updates = start(analyse, None, "none", "words.srt", "  ", "left", "other-compact")
+    *_, updates = start(analyse, None, "none", "words.srt", "  ", "left", "other-compact", "es")
     page_after(updates)
     (asked,) = analyse.asked
     assert asked["path"] == "clip.mp4"
@@ -243,6 +243,7 @@ def test_options_reach_the_pipeline():
     assert asked["text"] is None
     assert asked["speaker"] == "left"
     assert asked["model"] == "other-compact"
+    assert asked["language"] == "es"
 
 
 def test_without_a_clip_nothing_is_begun():
@@ -544,10 +545,13 @@ def test_the_endpoint_is_the_only_public_one(served):
     assert name == "/analyze"
     assert others == []
     assert [one["parameter_name"] for one in described["parameters"]] == [
-        "clip", "speech", "subtitles", "text", "speaker", "model",
+        "clip", "speech", "subtitles", "text", "speaker", "model", "language",
     ]  # fmt: skip
-    assert described["parameters"][-1]["parameter_default"] == "made-up"
-    assert described["parameters"][-1]["type"]["enum"] == ["made-up", "other-compact"]
+    model, language = described["parameters"][-2:]
+    assert model["parameter_default"] == "made-up"
+    assert model["type"]["enum"] == ["made-up", "other-compact"]
+    assert language["parameter_default"] == "en"
+    assert {"en", "auto", "es", "zh"} < set(language["type"]["enum"])
     assert not served[1].view_api(return_format="dict")["unnamed_endpoints"]
 
 

@@ -37,7 +37,7 @@ ALLOWED = {
     "reader": MODEL,
     "results": (*NOUNS, "results"),
     "metrics": (*NOUNS, "results"),
-    "views": (*NOUNS, "modalities.spectrogram", "results", "views"),
+    "views": (*NOUNS, "modalities.spectrogram", "modalities.speech.languages", "results", "views"),
     "takeaway": (*NOUNS, "limits", "media", "results", "takeaway"),
     "data": DATA,
     "training": (*DATA, *MODEL, "metrics", "results", "training", "views.curves"),

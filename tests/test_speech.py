@@ -16,6 +16,7 @@ import pytest
 from fv2es.modalities import speech
 from fv2es.modalities.speech import ENGINES, Engine, SpeechError, make_transcriber, whisper
 from fv2es.modalities.speech.gates import Gated, audible, looks_invented
+from fv2es.modalities.speech.languages import translated_from
 from fv2es.modalities.speech.pocketsphinx import PocketSphinx, spoken
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
 
@@ -101,7 +102,7 @@ def test_invented_words_are_dropped(text):
 # Which one is used
 
 
-def unavailable(patience):
+def unavailable(patience, language):
     raise SpeechError("It could not be had.")
 
 
@@ -111,7 +112,7 @@ def engines(monkeypatch):
     waited = {}
 
     def make(name):
-        def wait(patience):
+        def wait(patience, language):
             waited[name] = patience
             parrot = Parrot(name)
             parrot.source = name
@@ -185,6 +186,7 @@ class FakeWhisperModel:
     """Stands in for faster-whisper's; `segments` is what it will say."""
 
     segments = ()
+    spoken = "es"
     made: list = []  # noqa: RUF012
     asked: list = []  # noqa: RUF012
 
@@ -194,7 +196,7 @@ class FakeWhisperModel:
     def transcribe(self, waveform, **options):
         assert waveform.dtype == np.float32
         self.asked.append(options)
-        return iter(self.segments), None
+        return iter(self.segments), SimpleNamespace(language=self.spoken)
 
 
 @pytest.fixture
@@ -275,6 +277,60 @@ def test_the_real_whisper_takes_these_options(hub, monkeypatch):
     ((folder, options),), (asked,) = FakeWhisperModel.made, FakeWhisperModel.asked
     inspect.signature(WhisperModel.__init__).bind(None, folder, **options)
     inspect.signature(WhisperModel.transcribe).bind(None, SYLLABLES, **asked)
+
+
+def test_english_asks_the_english_weights_for_a_transcript(hub, monkeypatch):
+    monkeypatch.setattr(FakeWhisperModel, "asked", [])
+    monkeypatch.setattr(FakeWhisperModel, "segments", [segment("Hello there.")])
+    assert make_transcriber("auto")[0].transcribe(SYLLABLES, SPAN) == Transcript("Hello there.", "whisper")
+    (asked,) = FakeWhisperModel.asked
+    assert (asked["language"], asked["task"]) == ("en", "transcribe")
+    assert {name for name, _ in hub.wanted} == {"Systran/faster-whisper-base.en"}
+
+
+@pytest.mark.parametrize(
+    ("language", "asked", "spoken", "source"),
+    [
+        ("es", "es", "es", "whisper-es"),
+        ("auto", None, "de", "whisper-de"),
+        ("auto", None, "en", "whisper"),
+        ("auto", None, "haw", "whisper-haw"),
+    ],
+)
+def test_other_languages_are_translated_by_the_multilingual_weights(hub, monkeypatch, language, asked, spoken, source):
+    monkeypatch.setattr(FakeWhisperModel, "asked", [])
+    monkeypatch.setattr(FakeWhisperModel, "segments", [segment("Good day.")])
+    monkeypatch.setattr(FakeWhisperModel, "spoken", spoken)
+    transcriber, notes = make_transcriber("auto", language=language)
+    assert transcriber.transcribe(SYLLABLES, SPAN) == Transcript("Good day.", source)
+    (options,) = FakeWhisperModel.asked
+    assert (options["language"], options["task"]) == (asked, "translate")
+    assert set(hub.wanted) == {("Systran/faster-whisper-base", whisper.MULTILINGUAL.partition("@")[2])}
+    assert notes == []
+
+
+def test_without_the_multilingual_weights_another_language_has_no_words(hub):
+    hub.fetch = offline
+    transcriber, notes = make_transcriber("auto", language="es")
+    assert transcriber.transcribe(SYLLABLES, SPAN) == Transcript("", "none")
+    assert notes == [
+        "Whisper's weights could not be fetched and PocketSphinx knows English only, so there are no words."
+    ]
+    with pytest.raises(SpeechError, match="PocketSphinx knows English only"):
+        make_transcriber("pocketsphinx", language="auto")
+
+
+def test_words_of_a_person_ask_for_no_language():
+    assert make_transcriber("auto", text="hola", language="nonsense")[1] == []
+    assert make_transcriber("none", language="es")[0].transcribe(SYLLABLES, SPAN) == Transcript("", "none")
+    with pytest.raises(SpeechError, match="can be one of en, auto, ar"):
+        make_transcriber("auto", language="nonsense")
+
+
+def test_where_words_were_translated_from():
+    assert [translated_from(one) for one in ("whisper-es", "whisper-haw", "whisper", "typed", "none")] == [
+        "Spanish", "haw", None, None, None,
+    ]  # fmt: skip
 
 
 def test_whisper_from_the_cache_asks_no_network(hub):

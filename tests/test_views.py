@@ -125,6 +125,9 @@ def test_every_input_is_there_or_said_to_be_missing():
     assert "No face was found" in nothing
     assert "No speech was heard" in nothing
     assert "Whisper heard no words" in nothing
+    assert "Whisper heard no words" in inputs_card(made_up_reading(text="", source="whisper-es"))
+    translated = inputs_card(made_up_reading(source="whisper-es"))
+    assert "heard by Whisper, translated from Spanish" in translated
 
 
 def test_each_input_says_what_it_reads_alone():

@@ -29,6 +29,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         help="where the words come from; FILE: subtitles, .srt or .vtt (default: %(default)s)",
     )
     parser.add_argument(
+        "--language",
+        default="en",
+        metavar="CODE",
+        help="the language that a recogniser is to hear, es for Spanish, auto to find out; Whisper translates what is "
+        "not English (default: %(default)s)",
+    )
+    parser.add_argument(
         "--speaker",
         default="largest",
         choices=("largest", "left", "right"),
@@ -98,6 +105,7 @@ def _open(options: argparse.Namespace) -> Analysis:
             options.clip,
             reader=options.model,
             speech=options.speech,
+            language=options.language,
             speaker=options.speaker,
             attention=files.wants_attention(options),
             limits=Limits.unlimited(),

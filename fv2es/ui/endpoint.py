@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from fv2es.modalities.speech import ENGLISH
 from fv2es.ui.handlers import Handlers
 from fv2es.ui.models import Models
-from fv2es.ui.session import SPEAKERS, SPEECH
+from fv2es.ui.session import SPEAKERS, SPEECH, SPOKEN
 
 if TYPE_CHECKING:
     from gradio.blocks import BlockFunction
@@ -40,6 +41,7 @@ def endpoint(handlers: Handlers, models: Models | None) -> None:
     speaker = gr.Radio(SPEAKERS, value="largest", visible=False, label="speaker")
     names = [one.name for one in models.offers] if models else []
     model = gr.Radio(names, value=standard, visible=False, label="model")
+    language = gr.Dropdown(SPOKEN, value=ENGLISH, visible=False, label="language")
     result = gr.JSON(visible=False, label="result")
 
     def analyze(
@@ -49,6 +51,7 @@ def endpoint(handlers: Handlers, models: Models | None) -> None:
         text: str = "",
         speaker: str = "largest",
         model: str | None = standard,
+        language: str = ENGLISH,
     ) -> Iterator[dict[str, Any]]:
         """Read the emotions expressed in a clip, utterance by utterance, from face, voice and words.
 
@@ -59,15 +62,16 @@ def endpoint(handlers: Handlers, models: Models | None) -> None:
             text: the words as typed, used before all else; one line for each utterance.
             speaker: whose face is followed: largest, left or right.
             model: which of the models that are here reads it.
+            language: that is spoken, as a code such as es, or auto; Whisper translates what is not English (en).
 
         Returns:
             The result so far, at last the whole one, in the form that docs/json.md describes.
         """
-        yield from handlers.analyze(clip, speech, subtitles, text, speaker, model)
+        yield from handlers.analyze(clip, speech, subtitles, text, speaker, model, language)
 
     gr.Button(visible=False).click(
         analyze,
-        [clip, speech, subtitles, text, speaker, model],
+        [clip, speech, subtitles, text, speaker, model, language],
         result,
         api_name=NAME,
         concurrency_id="model",

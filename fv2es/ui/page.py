@@ -12,7 +12,7 @@ import gradio as gr
 from fv2es.limits import Limits
 from fv2es.media import Decoders
 from fv2es.modalities.faces import FaceFinder
-from fv2es.modalities.speech import warm_up
+from fv2es.modalities.speech import ENGLISH, warm_up
 from fv2es.pipeline import Analysis, analyse
 from fv2es.takeaway import Shelf
 from fv2es.ui.endpoint import READ_AT_ONCE, Answering, endpoint
@@ -21,13 +21,15 @@ from fv2es.ui.language import Words
 from fv2es.ui.looking import Looking
 from fv2es.ui.models import Models, find_models
 from fv2es.ui.parts import AT_ONCE, PRIVATE, Parts, markup, named
-from fv2es.ui.session import SPEAKERS, SPEECH, Session
+from fv2es.ui.session import SPEAKERS, SPEECH, SPOKEN, Session
 from fv2es.ui.tabs import build_tabs, wire_tabs
 from fv2es.ui.words import about, about_model, head, speaker
 from fv2es.views.notices import empty
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SWEEP, KEEP = 600, 3600  # seconds: how often uploads are looked through, and how old they and results may get
+ASKED = ("clip", "speech", "subtitles", "text", "speaker", "model", "language")  # as `Request` has them
+CHOSEN = {"speech": SPEECH, "speaker": SPEAKERS, "language": SPOKEN}
 # What grows comes in parts, of which Gradio sends those that are new.
 JOINED = "${[].concat(value).join('')}"
 # The browser's messages come through a component of their own, which is empty.
@@ -118,6 +120,13 @@ def _left(examples: Path, models: Models | None, words: Words) -> Parts:
     with gr.Accordion(words("Options"), open=False, elem_classes="fv-options"):
         parts |= _model(models, words)
         parts["speech"] = gr.Radio(SPEECH, value="auto", label=words("Who hears the words"))
+        parts["language"] = gr.Dropdown(
+            SPOKEN,
+            value=ENGLISH,
+            label=words("Language that is spoken"),
+            info=words("For Whisper, which translates what is not English."),
+            elem_id="language",
+        )
         subtitles.render()
         parts["text"] = gr.Textbox(
             "", label=words("Or the words as typed"), info=words("One line for each utterance."), lines=2
@@ -174,7 +183,7 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
     """Events; only what is read from a clip waits in the queue."""
     session = parts["session"]
     page = [parts[name] for name in PARTS]
-    asked = [session, *(parts[name] for name in ("clip", "speech", "subtitles", "text", "speaker", "model"))]
+    asked = [session, *(parts[name] for name in ASKED)]
 
     def greet(visitor: Session, request: gr.Request) -> dict[Any, Any]:
         handlers.greet(visitor, request.headers.get("accept-language", ""))
@@ -184,7 +193,7 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
         handlers.greet(visitor, request.headers.get("accept-language", ""))
         return named(parts, handlers.reopen)(visitor, token)
 
-    demo.load(greet, session, [session, parts["speech"], parts["speaker"]], **AT_ONCE)
+    demo.load(greet, session, [session, *(parts[name] for name in CHOSEN)], **AT_ONCE)
     parts["bridge"].select(reopen, [session, parts["bridge"]], [session, *page], **AT_ONCE)
     begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **AT_ONCE)
     read = begun.then(
@@ -216,8 +225,8 @@ def _choices(parts: Parts, language: str) -> dict[Any, Any]:
         return {}
     say = speaker(language)
     return {
-        parts[name]: gr.Radio([(say(title), value) for title, value in choices])
-        for name, choices in (("speech", SPEECH), ("speaker", SPEAKERS))
+        parts[name]: type(parts[name])([(say(title), value) for title, value in choices])
+        for name, choices in CHOSEN.items()
     }
 
 

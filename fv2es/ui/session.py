@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fv2es.modalities.speech import CHOICES, ENGLISH, LANGUAGES
 from fv2es.reader import Reader
 from fv2es.results import Fold
 from fv2es.schema import Reading, Summary
@@ -25,6 +26,7 @@ SPEECH = [
     ("PocketSphinx (rough, offline)", "pocketsphinx"),
     ("no words", "none"),
 ]
+SPOKEN = [(LANGUAGES.get(code, "automatic"), code) for code in CHOICES]
 SPEAKERS = [("the largest face", "largest"), ("in the left half", "left"), ("in the right half", "right")]
 
 
@@ -32,7 +34,7 @@ SPEAKERS = [("the largest face", "largest"), ("in the left half", "left"), ("in 
 class Request:
     """What a visitor asked for. speech: a name of a recogniser; text and subtitles come before it.
 
-    model: a name, None for the default.
+    model: a name, None for the default. language: that is spoken, for a recogniser.
     """
 
     clip: str
@@ -41,6 +43,7 @@ class Request:
     text: str | None = None
     speaker: str = "largest"
     model: str | None = None
+    language: str = ENGLISH
 
     @property
     def options(self) -> dict[str, str | Path | None]:
@@ -50,6 +53,7 @@ class Request:
             "text": (self.text or "").strip() or None,
             "speaker": self.speaker,
             "model": self.model or None,
+            "language": self.language,
         }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fv2es.results import summarise
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Reading, Transcript
 from fv2es.views.bars import counted, seconds
-from fv2es.views.inputs import SOURCES
+from fv2es.views.inputs import source_words
 from fv2es.views.markup import escape, sentence_list
 from fv2es.views.small import answer, asides_of, differences, largest_change, small_chart
 from fv2es.views.words import Say, english
@@ -118,7 +118,7 @@ def _what_changed(before: Reading, after: Reading, say: Say) -> str:
 def _quoted(transcript: Transcript, say: Say) -> str:
     if not transcript:
         return say("none")
-    source = say(SOURCES.get(transcript.source, transcript.source))
+    source = source_words(transcript.source, say)
     return f"<q>{escape(transcript.text)}</q> <small>{escape(source)}</small>"
 
 

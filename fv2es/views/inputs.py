@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fv2es.modalities.spectrogram import SECONDS_PER_COLUMN, band_frequencies
+from fv2es.modalities.speech.languages import translated_from
 from fv2es.schema import FACE, N_MELS, VOICE, WORDS, Reading, Transcript
 from fv2es.views.bars import headline
 from fv2es.views.markup import drawing, escape, new_figure, picture, quiet_axes
@@ -120,10 +121,19 @@ def words(reading: Reading, say: Say = english) -> str:
     """The transcript, escaped, and where it came from."""
     transcript: Transcript = reading.utterance.transcript
     if not transcript:
-        why = say(SILENCES.get(transcript.source, "There are no words here"))
+        heard = "whisper" if translated_from(transcript.source) else transcript.source
+        why = say(SILENCES.get(heard, "There are no words here"))
         return f'<p class="fv-missing">{escape(why)}{say(", so the words were left out.")}</p>'
-    source = say(SOURCES.get(transcript.source, transcript.source))
+    source = source_words(transcript.source, say)
     return f'<blockquote>{escape(transcript.text)}</blockquote><p class="fv-source">{escape(source)}</p>'
+
+
+def source_words(source: str, say: Say = english) -> str:
+    """Where words come from, for people."""
+    language = translated_from(source)
+    if language is None:
+        return say(SOURCES.get(source, source))
+    return say("heard by Whisper, translated from {language}").format(language=say(language))
 
 
 def _alone(reading: Reading, name: str, say: Say) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from fv2es.modalities.speech.errors import SpeechError
 from fv2es.modalities.speech.gates import Gated, Recogniser
+from fv2es.modalities.speech.languages import AUTOMATIC, CHOICES, ENGLISH, LANGUAGES
 from fv2es.modalities.speech.pocketsphinx import PocketSphinx
 from fv2es.modalities.speech.subtitles import (
     MAX_BYTES,
@@ -48,8 +49,8 @@ class NoWords:
 
     source = "none"
 
-    def __init__(self, patience: float = 0.0) -> None:
-        """Always ready; `patience` changes nothing."""
+    def __init__(self, patience: float = 0.0, language: str = ENGLISH) -> None:
+        """Always ready, for any language."""
 
     def hear(self, waveform: np.ndarray) -> str:
         return ""
@@ -57,10 +58,10 @@ class NoWords:
 
 @dataclass(frozen=True)
 class Engine:
-    """`make(patience)` gives a recogniser within that many seconds or raises SpeechError; `instead` ends the sentence
-    that tells a visitor why this engine is used in place of a better one."""
+    """`make(patience, language)` gives a recogniser within that many seconds or raises SpeechError; `instead` ends the
+    sentence that tells a visitor why this engine is used in place of a better one."""
 
-    make: Callable[[float], Recogniser]
+    make: Callable[[float, str], Recogniser]
     instead: str
 
 
@@ -73,30 +74,33 @@ ENGINES = {
 
 
 def make_transcriber(
-    speech: str | os.PathLike[str] = AUTO, *, text: str | None = None
+    speech: str | os.PathLike[str] = AUTO, *, text: str | None = None, language: str = ENGLISH
 ) -> tuple[Transcriber, list[str]]:
     """The transcriber for one clip, and notes for the visitor.
 
     text: words as typed, or pasted SRT or WebVTT; before all else where there are any. speech: a subtitle file (any
-    path object, or a string that ends in .srt or .vtt), a name in ENGINES, or "auto".
+    path object, or a string that ends in .srt or .vtt), a name in ENGINES, or "auto". language: that is spoken, of
+    `languages.CHOICES`; it matters to recognisers alone, and what is not English is translated.
     Raises SpeechError with one clear sentence, without paths.
     """
     if text and text.strip():
         return _from_text(text)
     if not isinstance(speech, str) or speech.lower().endswith(SUFFIXES):
         return Subtitles(read_subtitles(Path(speech))), []
+    if language not in CHOICES:
+        raise SpeechError(f"The language can be one of {', '.join(CHOICES)}.")
     if speech == AUTO:
-        return _first_ready()
+        return _first_ready(language)
     if speech not in ENGINES:
         names = ", ".join([AUTO, *ENGINES])
         raise SpeechError(f"The words can come from {names}, or a subtitle file ({' or '.join(SUFFIXES)}).")
-    return Gated(ENGINES[speech].make(ASKED_PATIENCE)), []
+    return Gated(ENGINES[speech].make(ASKED_PATIENCE, language)), []
 
 
 def warm_up() -> None:
     """Begin to make the engine that "auto" prefers ready, in the background: for a server, before its first visitor."""
     with suppress(SpeechError):
-        next(iter(ENGINES.values())).make(0.0)
+        next(iter(ENGINES.values())).make(0.0, ENGLISH)
 
 
 def _from_text(text: str) -> tuple[Transcriber, list[str]]:
@@ -109,11 +113,11 @@ def _from_text(text: str) -> tuple[Transcriber, list[str]]:
     return typed, [several] if len(typed.lines) > 1 else []
 
 
-def _first_ready() -> tuple[Transcriber, list[str]]:
+def _first_ready(language: str) -> tuple[Transcriber, list[str]]:
     problems: list[str] = []
     for engine in ENGINES.values():
         try:
-            recogniser = engine.make(AUTO_PATIENCE)
+            recogniser = engine.make(AUTO_PATIENCE, language)
         except SpeechError as error:
             problems.append(str(error).rstrip("."))
             continue
@@ -122,4 +126,15 @@ def _first_ready() -> tuple[Transcriber, list[str]]:
     raise SpeechError("No way to transcribe is at hand.")
 
 
-__all__ = ["ENGINES", "Engine", "SpeechError", "Transcriber", "make_transcriber", "warm_up"]
+__all__ = [
+    "AUTOMATIC",
+    "CHOICES",
+    "ENGINES",
+    "ENGLISH",
+    "LANGUAGES",
+    "Engine",
+    "SpeechError",
+    "Transcriber",
+    "make_transcriber",
+    "warm_up",
+]

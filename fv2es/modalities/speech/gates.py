@@ -27,11 +27,12 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
 class Recogniser(Protocol):
-    """An engine that turns sound into words: `hear` takes (n,) float32 at 16 kHz and gives plain text."""
+    """An engine that turns sound into words: `hear` takes (n,) float32 at 16 kHz and gives plain text; a transcript
+    where their source is another for each sound, as it is where the language is found out."""
 
     source: str
 
-    def hear(self, waveform: np.ndarray) -> str: ...
+    def hear(self, waveform: np.ndarray) -> str | Transcript: ...
 
 
 class Gated:
@@ -44,9 +45,11 @@ class Gated:
     def transcribe(self, waveform: np.ndarray, span: Span) -> Transcript:
         if not audible(waveform):
             return Transcript("", self.source)
-        text = " ".join(self._recogniser.hear(waveform).split())
+        heard = self._recogniser.hear(waveform)
+        heard = heard if isinstance(heard, Transcript) else Transcript(heard, self.source)
+        text = " ".join(heard.text.split())
         believed = _WORD.search(text) and not looks_invented(text, len(waveform) / SAMPLE_RATE)
-        return Transcript(text if believed else "", self.source)
+        return Transcript(text if believed else "", heard.source)
 
 
 def audible(waveform: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fv2es.modalities.speech.errors import SpeechError
+from fv2es.modalities.speech.languages import ENGLISH
 from fv2es.schema import SAMPLE_RATE
 
 # One pass with at most 3000 active states instead of two with 30,000: on 14 sentences of real speech 0.15 of real time
@@ -50,8 +51,11 @@ class PocketSphinx:
 
     source = "pocketsphinx"
 
-    def __init__(self, patience: float = 0.0) -> None:
-        """Raises SpeechError where PocketSphinx cannot be loaded. It is here or not: `patience` changes nothing."""
+    def __init__(self, patience: float = 0.0, language: str = ENGLISH) -> None:
+        """Raises SpeechError where PocketSphinx cannot be loaded, and for another language than English. It is here or
+        not: `patience` changes nothing."""
+        if language != ENGLISH:
+            raise SpeechError("PocketSphinx knows English only.")
         try:
             self._decoder, self._lock = _shared()
         except (ImportError, OSError, RuntimeError, ValueError) as error:

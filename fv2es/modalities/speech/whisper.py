@@ -1,7 +1,9 @@
-"""Whisper (Radford et al. 2022) through faster-whisper: base.en, 8-bit, two threads, greedy.
+"""Whisper (Radford et al. 2022) through faster-whisper: base.en, 8-bit, two threads, greedy; for other languages than
+English base, which translates.
 
-Weights come from the Hub's local cache, else from the Hub; FV2ES_WHISPER names others: a folder, `ORG/NAME[@REVISION]`,
-or a size such as `small.en`. HF_HUB_OFFLINE and HF_ENDPOINT are respected.
+Weights come from the Hub's local cache, else from the Hub; FV2ES_WHISPER names others for English: a folder,
+`ORG/NAME[@REVISION]`, or a size such as `small.en`; FV2ES_WHISPER_MULTILINGUAL likewise for other languages.
+HF_HUB_OFFLINE and HF_ENDPOINT are respected.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ import numpy as np
 
 from fv2es.modalities.speech.errors import SpeechError
 from fv2es.modalities.speech.gates import MAX_WORDS_PER_SECOND
-from fv2es.schema import SAMPLE_RATE
+from fv2es.modalities.speech.languages import AUTOMATIC, ENGLISH, source_of
+from fv2es.schema import SAMPLE_RATE, Transcript
 
 VARIABLE = "FV2ES_WHISPER"
 WEIGHTS = "Systran/faster-whisper-base.en@3d3d5dee26484f91867d81cb899cfcf72b96be6c"  # MIT, 145 MB
+MULTILINGUAL_VARIABLE = "FV2ES_WHISPER_MULTILINGUAL"
+MULTILINGUAL = "Systran/faster-whisper-base@ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"  # MIT, 145 MB
 NEEDED = ("config.json", "model.bin", "tokenizer.json")
 FILES = [*NEEDED, "preprocessor_config.json", "vocabulary.*"]
 THREADS = 2
@@ -36,21 +41,26 @@ logger = logging.getLogger(__name__)
 
 
 class Whisper:
-    """A recogniser; all instances share the process's model."""
+    """A recogniser; all instances share the process's models: one for English, one for all else.
 
-    source = "whisper"
+    language: that is spoken, a code; "auto": found anew for each utterance. What is not English is translated.
+    """
 
-    def __init__(self, patience: float = 120.0) -> None:
+    def __init__(self, patience: float = 120.0, language: str = ENGLISH) -> None:
         """Raises SpeechError when the model is not ready within `patience` seconds, or cannot be had."""
-        self._model, self._lock = _MODELS.get(os.environ.get(VARIABLE, "").strip() or WEIGHTS, patience)
+        variable, standard = (VARIABLE, WEIGHTS) if language == ENGLISH else (MULTILINGUAL_VARIABLE, MULTILINGUAL)
+        self._model, self._lock = _MODELS.get(os.environ.get(variable, "").strip() or standard, patience)
+        self._language = language
+        self.source = "whisper" if language == AUTOMATIC else source_of(language)
 
-    def hear(self, waveform: np.ndarray) -> str:
-        """(n,) float32 at 16 kHz → words with punctuation; segments that Whisper itself doubts are left out."""
+    def hear(self, waveform: np.ndarray) -> Transcript:
+        """(n,) float32 at 16 kHz → English with punctuation; segments that Whisper itself doubts are left out."""
         most = int(len(waveform) / SAMPLE_RATE * MAX_WORDS_PER_SECOND * TOKENS_PER_WORD) + 1
         with self._lock:
-            segments, _ = self._model.transcribe(
+            segments, about = self._model.transcribe(
                 np.ascontiguousarray(waveform, np.float32),
-                language="en",
+                language=None if self._language == AUTOMATIC else self._language,
+                task="transcribe" if self._language == ENGLISH else "translate",
                 beam_size=1,
                 temperature=0.0,  # no second tries with dice: the same sound gives the same words
                 condition_on_previous_text=False,
@@ -58,7 +68,8 @@ class Whisper:
                 vad_filter=False,
                 max_new_tokens=min(most, 224),  # what the model can write in one window
             )
-            return " ".join(segment.text.strip() for segment in segments if _credible(segment))
+            text = " ".join(segment.text.strip() for segment in segments if _credible(segment))
+        return Transcript(text, source_of(about.language) if self._language == AUTOMATIC and text else self.source)
 
 
 def _credible(segment: Any) -> bool:
