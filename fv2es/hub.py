@@ -88,7 +88,7 @@ def open_checkpoint(name: str) -> Checkpoint:
         return Checkpoint(name, folder, config["architecture"], emotions, thresholds, config)
     except OSError as error:
         raise CheckpointError(f"The checkpoint {name!r} has no {CONFIG} that can be read.") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"The checkpoint {name!r} has no usable {CONFIG} ({error}).") from error
 
 

@@ -39,7 +39,11 @@ def open_picture(path: str | os.PathLike[str], limits: Limits) -> np.ndarray | N
 
     try:
         picture = Image.open(path, formats=KINDS)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError as error:
+        raise MediaError(
+            f"This picture has more than {limits.max_width:g}×{limits.max_height:g} pixels, which is too many."
+        ) from error
+    except (OSError, ValueError, SyntaxError):
         return None
     with picture:
         check_size(*picture.size, limits)

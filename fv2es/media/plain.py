@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -130,8 +130,8 @@ class PlainMedia:
         except (av.error.FFmpegError, ValueError, OSError) as error:
             raise MediaError(rules.UNREADABLE) from error
         self._container = container
-        self._audio = next(iter(container.streams.audio), None)
-        self._video = next((one for one in container.streams.video if not _is_cover(one)), None)
+        self._audio = self._first(container.streams.audio, "sounds")
+        self._video = self._first([one for one in container.streams.video if not _is_cover(one)], "pictures")
         self.has_audio, self.has_video = self._audio is not None, self._video is not None
         try:
             self._check()
@@ -149,6 +149,13 @@ class PlainMedia:
         self._origin = (container.start_time or 0) / 1e6
         claimed = (container.duration or 0) / 1e6
         self.duration = claimed if 0 < claimed < 1e6 else None
+
+    def _first(self, streams: Iterable[av.stream.Stream], what: str) -> Any:
+        """The first for which there is a decoder."""
+        known = next((one for one in streams if one.codec_context is not None), None)
+        if known is None and streams:
+            self.note(f"The {what} in this file come in a form that is not read.")
+        return known
 
     @property
     def fps(self) -> float | None:

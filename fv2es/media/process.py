@@ -103,7 +103,7 @@ class Child:
                 if message[0] == "ready":
                     self.ready = True
                 take(message)
-            except (ValueError, TypeError, IndexError) as error:
+            except (ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
                 logger.warning("A decoding child talked nonsense: %s", error)
                 self._kill()
                 raise Ended(rules.CRASHED, rules.CRASHED_TAIL) from error

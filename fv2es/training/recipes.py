@@ -47,7 +47,7 @@ def read_layers(what: str | Path) -> tuple[Layer, ...]:
         path = FOLDER / f"{what}.toml"
     try:
         layer = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not a TOML file ({error}).") from error
     if "data" in layer:
         layer["data"] = path.parent / _typed(path.name, "data", layer["data"], str)
