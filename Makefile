@@ -16,7 +16,7 @@ help:
 	@echo "make demo   serve the page on http://127.0.0.1:7860"
 	@echo "make test   run the tests            (ARGS='tests/test_results.py -k fold' for some of them)"
 	@echo "make lint   ruff and mypy            make format: let ruff mend the layout"
-	@echo "make bench  measure, by benchmarks/  make train: the shipped checkpoint again, from the data folder"
+	@echo "make bench  measure everything (ARGS=--quick: a little of it)  make train: the shipped checkpoint again, from the data folder"
 
 demo: $(VENV)/.runtime
 	$(BIN)/python app.py
@@ -34,7 +34,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format $(TARGETS)
 
 bench: $(VENV)/.runtime
-	@for name in $(basename $(notdir $(wildcard benchmarks/*.py))); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	$(BIN)/python -m benchmarks $(ARGS)
 
 train: $(VENV)/.runtime
 	$(BIN)/python -m fv2es train all $(ARGS)

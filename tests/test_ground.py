@@ -46,7 +46,7 @@ def outside_packages(*places: str) -> set[str]:
     files = [
         file for place in places for file in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
     ]
-    own = {"fv2es", "app", *(file.stem for file in files)}
+    own = {"fv2es", "app", *DEVELOPMENT, *(file.stem for file in files)}
     nodes = [node for file in files if file.is_file() for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}

@@ -1,0 +1,95 @@
+"""All measurements in one run, about a quarter of an hour: `make bench`, or `python -m benchmarks [--quick|--full]`.
+
+Tables go to standard output, raw numbers with the machine's name to `benchmarks/results/`. Measure on a machine that
+does nothing else: how busy it was is kept too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import forms, measuring, models, stored, straightforward, visitors, whole
+from benchmarks.made_up import Clips
+
+RESULTS = Path(__file__).parent / "results"
+Part = tuple[str, Callable[[Clips], Any], Callable[[Any], str]]
+
+
+def parts(size: str) -> dict[str, Part]:
+    """Name → title, what measures, and what makes a table of it."""
+    quick = size == "quick"
+    grid = {"quick": whole.QUICK, "full": whole.FULL}.get(size, whole.GRID)
+    cases = ((10, 720, 1),) if quick else straightforward.CASES
+    return {
+        "stages": (
+            "Where the time goes: seconds for each minute of the clip",
+            lambda clips: whole.profile(clips, 1 if quick else 2),
+            whole.stages,
+        ),
+        "stored": (
+            "In memory against store-then-load",
+            lambda clips: stored.run(clips, *((1, 20) if quick else (3, 60))),
+            stored.report,
+        ),
+        "straightforward": (
+            "Against a straightforward implementation of the same steps",
+            lambda clips: straightforward.run(clips, cases),
+            straightforward.report,
+        ),
+        "forms": ("Training form against inference form", lambda _: forms.run(2 if quick else 5), forms.report),
+        "models": ("Every model", lambda _: models.run(1 if quick else 3), models.report),
+        "visitors": (
+            "Visitors at once",
+            lambda clips: visitors.run(clips, (1, 2) if quick else visitors.COUNTS),
+            visitors.report,
+        ),
+        "lengths": (
+            "First result, real-time factor and memory over length",
+            lambda clips: list(whole.run(clips, grid)),
+            whole.lengths,
+        ),
+    }
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    size = options.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", help="short clips, few repeats")
+    size.add_argument("--full", dest="size", action="store_const", const="full", help="an hour at every height, twice")
+    options.add_argument("--only", help="some of the parts, with commas between")
+    options.add_argument("--results", type=Path, default=RESULTS, help="folder for the raw numbers")
+    args = options.parse_args()
+    chosen = parts(args.size or "usual")
+    wanted = args.only.split(",") if args.only else list(chosen)
+    if strangers := set(wanted) - set(chosen):
+        options.error(f"unknown parts {', '.join(sorted(strangers))}; known: {', '.join(chosen)}")
+    args.results.mkdir(parents=True, exist_ok=True)
+    measure(chosen, wanted, args.results / f"{args.size or 'usual'}.json")
+
+
+def measure(chosen: dict[str, Part], wanted: list[str], target: Path) -> None:
+    """Each part in its turn; what has been measured is kept whatever comes after."""
+    kept: dict[str, Any] = {"machine": measuring.machine()}
+    print("# Measured by `python -m benchmarks`\n")
+    print(", ".join(f"{name} {value}" for name, value in kept["machine"].items()), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        clips = Clips(Path(folder))
+        for name in wanted:
+            title, run, report = chosen[name]
+            began, load = time.perf_counter(), os.getloadavg()[0]
+            kept[name] = run(clips)
+            seconds = time.perf_counter() - began
+            print(f"\n## {title}\n\n{report(kept[name])}\n{seconds:.0f} s, load before {load:.1f}", flush=True)
+            kept.setdefault("took", {})[name] = {"seconds": round(seconds, 1), "load": round(load, 2)}
+            target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""What the measurements rest on: clips of the right length, both ways really doing the same, tables that say so."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, shades, tone
+
+from benchmarks import __main__ as bench
+from benchmarks import forms, measuring, stored, straightforward, visitors, whole
+from benchmarks.made_up import Clips, _repeat, _srt
+from fv2es.media import open_media
+from fv2es.modalities.speech.subtitles import Cue, parse_subtitles
+from fv2es.schema import Sound
+
+
+def test_a_clip_is_repeated_until_it_is_long_enough(clip, tmp_path: Path) -> None:
+    base = clip("base.mp4", tone(2.0), shades(20), fps=10)
+    _repeat(base, tmp_path / "long.mp4", 7.0, 2.0)
+    with open_media(tmp_path / "long.mp4") as media:
+        events = list(media.read((0.45, 2.45, 6.45)))
+        assert media.seconds_read == pytest.approx(7.0, abs=0.1)
+        assert media.notes == []
+    pictures = [event.pixels for event in events if not isinstance(event, Sound)]
+    assert len(pictures) == 3
+    assert all(np.abs(one.astype(int) - pictures[0]).mean() < 2 for one in pictures)
+    sound = np.concatenate([event.samples for event in events if isinstance(event, Sound)])
+    assert np.abs(sound[: 6 * 16_000]).reshape(-1, 3200).max(axis=1).min() > 0.2, "no gap where rounds meet"
+
+
+def test_words_are_repeated_with_it() -> None:
+    cues = parse_subtitles(_srt([Cue(0.5, 1.0, "one"), Cue(1.25, 2.0, "two")], 5.0, 2.0))
+    assert [cue.text for cue in cues] == ["one", "two", "one", "two", "one"]
+    assert [cue.start for cue in cues] == [0.5, 1.25, 2.5, 3.25, 4.5]
+
+
+def test_what_is_spent_is_counted() -> None:
+    with measuring.spent() as used:
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            np.ones(1000).sum()
+    assert used.wall > 0
+    assert used.own >= 0.05
+    assert used.peak > 10e6 or not Path("/proc/self/status").exists()
+
+
+def test_training_and_inference_form_say_the_same() -> None:
+    (row,) = forms.run(1, ("v2em-compact",))
+    assert row["apart"] < 1e-4
+    assert len(row["training"]) == len(row["inference"]) == 1
+    assert "v2em-compact" in forms.report([row])
+
+
+class Examples(Clips):
+    """An example in place of what is made."""
+
+    def get(self, seconds: float, height: int) -> tuple[Path, Path]:
+        return ROOT / "examples" / "good_news.mp4", ROOT / "examples" / "good_news.srt"
+
+
+@pytest.mark.slow
+def test_the_straightforward_way_reads_the_same(tmp_path: Path) -> None:
+    """The whole fast path against the plain one: other decoder calls, detector, scale of frames and VAD model."""
+    (row,) = straightforward.run(Examples(tmp_path), ((12, 480, 1),))
+    assert row["same_spans"]
+    assert row["utterances"] >= 2
+    assert row["apart"] < 0.1
+    assert row["apart_mean"] < 0.02
+    assert "yes" in straightforward.report([row])
+
+
+@pytest.mark.slow
+def test_what_is_stored_and_loaded_reads_the_same(tmp_path: Path) -> None:
+    result = stored.run(Examples(tmp_path), 1)
+    assert result["utterances"] >= 2
+    assert all(apart < 0.1 for apart in result["apart"].values())
+    assert list(tmp_path.iterdir()) == []
+    assert stored.MEMORY in stored.report(result)
+
+
+@pytest.mark.slow
+def test_visitors_get_what_one_gets(tmp_path: Path) -> None:
+    (row,) = visitors.run(Examples(tmp_path), (2,))
+    assert row["apart"] < 1e-6
+    assert len(row["first"]) == len(row["total"]) == 2
+    assert "| 2 |" in visitors.report([row])
+
+
+def test_tables_of_length_and_stages() -> None:
+    run = {"first": 0.5, "duration": 10.0, "utterances": 2, "wall": 1.0, "own": 0.8, "children": 0.3, "peak": 10**9}
+    run["stages"] = dict.fromkeys(whole.STAGES, 0.1)
+    row = {"seconds": 10, "height": 360, "clip": "made-up", "words": "given", "runs": [run, run | {"wall": 1.2}]}
+    assert "0.110 (0.100–0.120)" in whole.lengths([row])
+    assert "| 0.60 |" in whole.stages([row])
+
+
+def test_results_are_kept_as_they_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(clips: Clips) -> None:
+        raise RuntimeError
+
+    chosen = {"one": ("One", lambda clips: [1, 2], str), "two": ("Two", fails, str)}
+    with pytest.raises(RuntimeError):
+        bench.measure(chosen, ["one", "two"], tmp_path / "kept.json")
+    kept = json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))
+    assert kept["one"] == [1, 2]
+    assert kept["machine"]["cores"] >= 1
+    assert "## One" in capsys.readouterr().out
