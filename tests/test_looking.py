@@ -75,15 +75,27 @@ def test_what_if_reads_the_chosen_utterance_again_and_no_clip(looking, session):
     assert "keep at least one" in looking.again(session, "", list(MODALITIES))["what-if"]
 
 
+def test_where_nothing_was_watched_there_is_no_picture_to_be_saved(looking, session):
+    assert looking.open(session, "attention")["png"].visible
+    session.run.add(made_up_reading(2, 6.0, 8.0, attention=False))
+    update = looking.open(session, "attention")
+    assert "There is no attention to show" in update["attention"]
+    assert not update["png"].visible
+    with pytest.raises(gr.Error, match="no attention here"):
+        next(looking.file(session, "png"))
+
+
 def test_what_if_keeps_the_thresholds_that_were_moved(looking, session):
     session.run.moved = np.full(6, 0.99)
     assert "fv-bar fv-on" not in looking.again(session, "", [])["what-if"]
 
 
-def test_another_model_reads_the_same_inputs(looking, session):
+def test_another_model_reads_the_same_inputs(looking, session, monkeypatch):
+    monkeypatch.setattr("fv2es.ui.looking.OFTEN", 0.0)
     *some, last = looking.compare(session, "other-compact")
     assert len(some) == 2
     assert "Other compact" in last["compare"]
+    assert "Made up, version 1" in last["compared"]
     assert "Utterance 2" in last["compared"], "the utterance on the page"
     assert session.run.compared[0][1].active == ("anger",)
     session.run.chosen = 0

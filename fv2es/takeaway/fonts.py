@@ -24,13 +24,27 @@ WIDE = (
 
 
 def font_for(text: str, size: int, bold: bool = False) -> FreeTypeFont:
-    """One in which every letter of `text` can be drawn; else DejaVu Sans, which draws a box for what it lacks."""
+    """The one that has most of the letters of `text`, DejaVu Sans before others; a box is drawn for what it lacks."""
     from PIL import ImageFont
 
+    return ImageFont.truetype(str(_best(text, bold)), max(1, size))
+
+
+def legible(text: str) -> str:
+    """`text` without the letters that its font lacks; "" where that is most of them."""
+    if text.isascii():
+        return text
+    has = _letters(_best(text))
+    kept = "".join(letter for letter in text if ord(letter) in has or letter.isspace())
+    return kept if 2 * len(kept) >= len(text) else ""
+
+
+def _best(text: str, bold: bool = False) -> Path:
     own = _own("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
     wanted = {ord(letter) for letter in text if letter.isprintable() and not letter.isspace()}
-    path = next((one for one in (own, *_wide()) if wanted <= _letters(one)), own) if not text.isascii() else own
-    return ImageFont.truetype(str(path), max(1, size))
+    if text.isascii() or wanted <= _letters(own):
+        return own
+    return max((own, *_wide()), key=lambda path: len(wanted & _letters(path)))
 
 
 def _own(name: str) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fv2es.emotions import COLOURS, NEUTRAL
-from fv2es.takeaway.fonts import font_for
+from fv2es.takeaway.fonts import font_for, legible
 from fv2es.takeaway.text import one_line
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PALE = 0.42  # how much of its colour a bar keeps below its threshold
 FADED = 0.38  # how much of a panel is left between utterances
 FINER = 2  # drawn at twice the size and reduced, so that edges are smooth
 CAUTION = "Estimates expressed emotion, not inner feeling."
+NO_LETTERS = "(words in letters that no font here has)"
 _PIECE = re.compile(r"\S+\s*")
 
 Colour = tuple[int, int, int]
@@ -149,8 +150,9 @@ class Panel:
             left += width
 
     def _draw_transcript(self, pen: ImageDraw, place: Place, transcript: str) -> None:
-        text = one_line(transcript)
-        ink, text = (TEXT, f"“{text}”") if text else (QUIET, "(no words)")
+        said = one_line(transcript)
+        text = legible(said)
+        ink, text = (TEXT, f"“{text}”") if text else (QUIET, NO_LETTERS if said else "(no words)")
         step = round(1.45 * self._letter)
         lines = wrap(text, place.width, self._letter, place.height // step)
         font = font_for(text, self._letter)

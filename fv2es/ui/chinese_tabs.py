@@ -55,27 +55,27 @@ CHINESE_TABS: dict[str, str] = {
     (
         "There is no attention to show: the voice is missing or was left out, or this model has none that can be "
         "watched."
-    ): ("没有可显示的注意力：这里没有语音，或语音被略去，或该模型没有可观察的注意力。"),
-    "What each emotion’s query looks at": "每种情绪的查询在看什么",
+    ): ("没有可显示的注意力：这里没有声音，或声音被略去，或该模型没有可观察的注意力。"),
+    "What each emotion’s query looks at": "每种情感的查询在看什么",
     (
         "Each emotion has a query of its own that reads the fused sequence of words, faces and pieces of the voice; "
         "the summary is the sequence’s own [CLS] token, which already carries something of all. A cell compares a "
         "token with an even share of the query’s attention, averaged over layers. Where a query looks is not yet what "
         "it makes of it."
     ): (
-        "每种情绪各有一个查询，读取由文字、面部和语音片段融合成的序列；“汇总”是序列自带的 [CLS] 标记，它已含有各部分的"
+        "每种情感各有一个查询，读取由文字、面部和声音片段融合成的序列；“汇总”是序列自带的 [CLS] 标记，它已含有各部分的"
         "信息。每格把一个标记与该查询注意力的平均份额相比，对各层取平均。查询看向哪里，并不等于它由此得出什么。"
     ),
     "words": "文字",
     "face": "面部",
-    "voice": "语音",
+    "voice": "声音",
     "summary": "汇总",
     "most at “{place}”": "最关注“{place}”",
     "most at the face at {place}": "最关注 {place} 处的面部",
-    "most at the voice at {place}": "最关注 {place} 处的语音",
+    "most at the voice at {place}": "最关注 {place} 处的声音",
     # Modalities
     "Face": "面部",
-    "Voice": "语音",
+    "Voice": "声音",
     "Words": "文字",
     "What each says alone": "各自单独的结果",
     "How much each counts": "各自的权重",
@@ -87,20 +87,20 @@ CHINESE_TABS: dict[str, str] = {
     (
         "This model learns inside its network how to put face, voice and words together. No weights are set "
         "beforehand; what each adds is seen when it is left out."
-    ): "该模型在网络内部学习如何融合面部、语音和文字，没有预设的权重；各自的作用可从略去它时的变化看出。",
+    ): "该模型在网络内部学习如何融合面部、声音和文字，没有预设的权重；各自的作用可从略去它时的变化看出。",
     "There is no face here; nothing was filled in for it.": "这里没有面部，也没有填补任何内容。",
-    "There is no voice here; nothing was filled in for it.": "这里没有语音，也没有填补任何内容。",
+    "There is no voice here; nothing was filled in for it.": "这里没有声音，也没有填补任何内容。",
     "There are no words here; nothing was filled in for them.": "这里没有文字，也没有填补任何内容。",
     "The face is alone here, so what it says is the answer.": "这里只有面部，所以它的结果就是答案。",
-    "The voice is alone here, so what it says is the answer.": "这里只有语音，所以它的结果就是答案。",
+    "The voice is alone here, so what it says is the answer.": "这里只有声音，所以它的结果就是答案。",
     "The words are alone here, so what they say is the answer.": "这里只有文字，所以它的结果就是答案。",
     "One modality is alone here, so there is nothing to leave out.": "这里只有一种模态，没有可略去的。",
     "All together": "全部",
     "Without the face": "略去面部",
-    "Without the voice": "略去语音",
+    "Without the voice": "略去声音",
     "Without the words": "略去文字",
     "Changes of the probabilities": "概率的变化",
-    "Emotion": "情绪",
+    "Emotion": "情感",
     "Most changed: {emotion}, from {before:.2f} to {after:.2f} ({change}).": (
         "变化最大：{emotion}，从 {before:.2f} 到 {after:.2f}（{change}）。"
     ),
@@ -109,14 +109,14 @@ CHINESE_TABS: dict[str, str] = {
     "As it was": "原来",
     "With the change": "更改之后",
     "The face was left out.": "略去了面部。",
-    "The voice was left out.": "略去了语音。",
+    "The voice was left out.": "略去了声音。",
     "The words were left out.": "略去了文字。",
     "Words before": "原来的文字",
     "Words now": "现在的文字",
     "none": "无",
     "Nothing was changed.": "没有任何更改。",
     "With face, voice and words all left out there is nothing to read: keep at least one of them.": (
-        "面部、语音和文字全部略去后就没有可读的了：请至少保留一种。"
+        "面部、声音和文字全部略去后就没有可读的了：请至少保留一种。"
     ),
     "Nothing is left to read of this utterance: keep a modality that it has, or type its words.": (
         "这段话语没有剩下可读的内容：请保留它已有的一种模态，或输入文字。"
@@ -138,5 +138,5 @@ CHINESE_TABS: dict[str, str] = {
     (
         "These models name other emotions: {one} {first}; {other} {second}. So their answers are shown, but not "
         "counted as the same or not."
-    ): "两个模型所用的情绪不同：{one} 为{first}；{other} 为{second}。因此只并列显示答案，不计相同与否。",
+    ): "两个模型所用的情感不同：{one} 为{first}；{other} 为{second}。因此只并列显示答案，不计相同与否。",
 }

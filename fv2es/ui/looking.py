@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,9 @@ from fv2es.ui.models import Models, title
 from fv2es.ui.session import Run, Session
 from fv2es.ui.sweeping import Sweeper
 from fv2es.ui.words import duration, speaker
-from fv2es.views.attention import attention_card, attention_choices, attention_png
+from fv2es.views.attention import attention_card, attention_choices, attention_png, is_watched
 from fv2es.views.bars import seconds
 from fv2es.views.comparison import comparison_card, comparison_summary, what_if_card
-from fv2es.views.markup import escape
 from fv2es.views.modalities import modalities_card
 from fv2es.views.notices import notices, status
 from fv2es.views.words import Say
@@ -36,10 +37,12 @@ Update = dict[str, Any]
 TABS = ("attention", "modalities", "what-if", "compare", "files")
 # The parts that the tabs change; those that are HTML are emptied with the page.
 MARKUP = ("attention", "modalities", "what-if", "compare", "compared", "files", "annotate", "link")
-PARTS = (*MARKUP, "head", "piece", "other-words", "left-out", "video", "download")
+PARTS = (*MARKUP, "head", "piece", "png", "other-words", "left-out", "video", "download")
+OFTEN = 0.5  # seconds from one state of a comparison to the next
 SWEEP = 600  # seconds: how often kept results are looked through
 NO_MODEL = "The model that made this result is not here, so it cannot be asked again."
 NO_CLIP = "The clip itself is not kept with a link, so no video can be made of it. Read the clip again for that."
+NO_PICTURE = "There is no attention here that could be saved as a picture."
 MOVED = "The thresholds that you have moved hold in these files."
 
 
@@ -83,7 +86,7 @@ class Looking:
         if run.reader is None:
             return {"what-if": notices((), say(NO_MODEL))}
         try:
-            drop = set(left_out) & set(MODALITIES)
+            drop = {name for name in MODALITIES if say(name) in left_out}
             after = rerun(run.reader, run.shown, drop=drop, transcript=words, attention=False)
         except AgainError as error:
             return {"what-if": notices((), say(str(error)))}
@@ -95,12 +98,15 @@ class Looking:
         if run is None or self._models is None or not name:
             return
         other = self._models.reader(name)
-        run.compared, run.other = [], title(other.checkpoint)
+        run.compared, run.other = [], _versioned(title(other.checkpoint), other.checkpoint.identity, say)
+        shown = -inf
         for pair in compare(other, run.readings):
             if session.run is not run:
                 return
             run.compared.append(pair)
-            yield {"compare": _side_by_side(run, say, len(run.compared) == len(run.readings))}
+            if time.monotonic() >= shown + OFTEN:  # all of it is drawn each time
+                shown = time.monotonic()
+                yield {"compare": _side_by_side(run, say, complete=False)}
         if run.shown is not None:
             yield _compare(session, run, run.shown, say)
 
@@ -110,6 +116,8 @@ class Looking:
         result = run.result if run else None
         if run is None or result is None:
             raise gr.Error(speaker(session.language)("There is nothing to take away yet."), print_exception=False)
+        if kind == "png" and not (run.shown and is_watched(run.shown)):
+            raise gr.Error(speaker(session.language)(NO_PICTURE), print_exception=False)
         with tempfile.TemporaryDirectory() as folder:
             if kind == "png" and run.shown is not None:
                 path = Path(folder) / f"{Path(file_name('npz', result)).stem}-{run.shown.index + 1}.png"
@@ -175,7 +183,7 @@ class _Gone(threading.Event):
 
 
 def _attention(session: Session, run: Run, reading: Reading, say: Say) -> Update:
-    choices = attention_choices(reading)
+    choices, there = attention_choices(reading), is_watched(reading)
     heads = max(choices.heads.values(), default=0)
     session.head = session.head if session.head is not None and session.head < heads else None
     session.piece = session.piece if session.piece is not None and session.piece < len(choices.pieces) else None
@@ -184,7 +192,10 @@ def _attention(session: Session, run: Run, reading: Reading, say: Say) -> Update
     return {
         "attention": attention_card(reading, session.head, session.piece, say),
         "head": gr.Dropdown([(say("mean of all"), -1), *some], value=_number(session.head), visible=heads > 1),
-        "piece": gr.Dropdown([(say("average piece"), -1), *times], value=_number(session.piece), visible=bool(times)),
+        "piece": gr.Dropdown(
+            [(say("average piece"), -1), *times], value=_number(session.piece), visible=there and bool(times)
+        ),
+        "png": gr.Button(visible=there),
     }
 
 
@@ -200,7 +211,8 @@ def _modalities(session: Session, run: Run, reading: Reading, say: Say) -> Updat
 
 
 def _what_if(session: Session, run: Run, reading: Reading, say: Say) -> Update:
-    return {"other-words": reading.utterance.transcript.text, "left-out": [], "what-if": ""}
+    left_out = gr.CheckboxGroup([say(name) for name in MODALITIES], value=[])  # Gradio shows values too, as titles
+    return {"other-words": reading.utterance.transcript.text, "left-out": left_out, "what-if": ""}
 
 
 def _compare(session: Session, run: Run, reading: Reading, say: Say) -> Update:
@@ -209,14 +221,22 @@ def _compare(session: Session, run: Run, reading: Reading, say: Say) -> Update:
     pair = next(((run.seen(one), other) for one, other in run.compared if one.index == reading.index), None)
     return {
         "compare": _side_by_side(run, say, len(run.compared) == len(run.readings)),
-        "compared": comparison_card(*pair, _names(run), say) if pair else "",
+        "compared": comparison_card(*pair, _names(run, say), say) if pair else "",
     }
 
 
 def _side_by_side(run: Run, say: Say, complete: bool) -> str:
     pairs = [(run.seen(one), other) for one, other in run.compared]
-    return comparison_summary(pairs, _names(run), complete, say)
+    return comparison_summary(pairs, _names(run, say), complete, say)
 
 
-def _names(run: Run) -> tuple[str, str]:
-    return (title(run.reader.checkpoint) if run.reader else escape(run.model), run.other)
+def _names(run: Run, say: Say) -> tuple[str, str]:
+    name = title(run.reader.checkpoint) if run.reader else run.model
+    return _versioned(name, run.identity, say), run.other
+
+
+def _versioned(name: str, identity: Mapping[str, Any], say: Say) -> str:
+    """ "V2EM compact, version 4"."""
+    if "version" not in identity:
+        return name
+    return say("{name}, version {number}").format(name=name, number=identity["version"])

@@ -6,7 +6,7 @@ from functools import partial
 
 import gradio as gr
 
-from fv2es.schema import FACE, VOICE, WORDS
+from fv2es.schema import MODALITIES
 from fv2es.takeaway import KINDS
 from fv2es.ui.language import Words
 from fv2es.ui.looking import PARTS as CHANGED
@@ -66,12 +66,11 @@ def _modalities(words: Words) -> Parts:
 
 
 def _what_if(words: Words) -> Parts:
-    modalities = [("face", FACE), ("voice", VOICE), ("words", WORDS)]
     parts: Parts = {
         "other-words": gr.Textbox(
             label=words("What if these had been the words?"), lines=2, max_length=2000, elem_id="other-words"
         ),
-        "left-out": gr.CheckboxGroup(modalities, label=words("And what if this were left out?"), elem_id="left-out"),
+        "left-out": gr.CheckboxGroup([*MODALITIES], label=words("And what if this were left out?"), elem_id="left-out"),
         "again": gr.Button(words("Read this utterance again"), variant="primary", elem_id="again"),
         "what-if": markup(elem_id="what-if"),
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from fv2es.emotions import COLOURS, MOSEI
 from fv2es.ui.chinese import CHINESE
+from fv2es.ui.chinese_told import CHINESE_TOLD
 from fv2es.ui.models import Offer, title
 from fv2es.ui.session import Run
 from fv2es.views.markup import escape, sentence_list
@@ -26,6 +29,7 @@ def _mark() -> str:
 
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": CHINESE}  # the first where none fits
+TOLD: Mapping[str, Mapping[str, str]] = {"en": {}, "zh": CHINESE_TOLD}
 
 PROMISE = (
     "This estimates the emotion that observers would see and hear in a clip. It does not know what anybody feels, and "
@@ -52,10 +56,25 @@ def language_of(accepted: str) -> str:
     return next((tag for _, tag in sorted(wanted, key=lambda one: one[0]) if tag in LANGUAGES), next(iter(LANGUAGES)))
 
 
+@lru_cache
 def speaker(language: str) -> Say:
     """Turns the English sentences of the code into those of `language`; what it has no words for stays English."""
-    table = LANGUAGES[language]
-    return lambda sentence: table.get(sentence, sentence)
+    table, forms = LANGUAGES[language], _forms(TOLD[language])
+
+    def say(sentence: str) -> str:
+        if (known := table.get(sentence)) is not None:
+            return known
+        fitting = ((form.fullmatch(sentence), told) for form, told in forms)
+        match, told = next(((match, told) for match, told in fitting if match), (None, sentence))
+        return told.format(**{name: say(value) for name, value in match.groupdict().items()}) if match else sentence
+
+    return say
+
+
+def _forms(told: Mapping[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    """Sentences with places for values → patterns that find the values."""
+    pattern = re.compile(r"\\{(\w+)\\}")  # a place, once it is escaped
+    return [(re.compile(pattern.sub(r"(?P<\1>.+)", re.escape(one))), other) for one, other in told.items()]
 
 
 def head(keep: int, say: Say = english) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DYNAMIC_RANGE = 60.0  # dB below the loudest cell that are shown
 SHADES = 48  # 1.25 dB each; as good to the eye as more, and half the data
+SECONDS = "seconds"  # what the time axis says
 FREQUENCIES = (250, 1000, 4000)  # Hz, marked on the axis
 # Where words may come from, as a person would say it.
 SOURCES = {
@@ -69,11 +70,13 @@ def voice(reading: Reading, say: Say = english) -> str:
 
     The player has no sound yet: `ui/page.js` brings it when the card is looked at.
     """
-    figure = spectrogram_figure(reading, say)
+    figure = spectrogram_figure(reading)
     if figure is None:
         return f'<p class="fv-missing">{say("No speech was heard here, so the voice was left out.")}</p>'
     label = say("Mel-spectrogram from {start:.1f} to {end:.1f} seconds, up to 8 kHz")
-    return drawing(figure, label.format(start=reading.span.start, end=reading.span.end)) + _player(reading, say)
+    drawn = drawing(figure, label.format(start=reading.span.start, end=reading.span.end))
+    # Said here and not in the figure, whose fonts have not the letters of every language.
+    return drawn.replace(f">{SECONDS}</text>", f">{say(SECONDS)}</text>") + _player(reading, say)
 
 
 def _player(reading: Reading, say: Say) -> str:
@@ -83,7 +86,7 @@ def _player(reading: Reading, say: Say) -> str:
     return f'<audio class="fv-sound" controls preload="none" aria-label="{label}"></audio>'
 
 
-def spectrogram_figure(reading: Reading, say: Say = english) -> Figure | None:
+def spectrogram_figure(reading: Reading) -> Figure | None:
     """Seconds of the clip across, mel bands upwards with their frequency in Hz; brighter is louder (60 dB)."""
     mel = reading.utterance.mel
     if not mel.shape[1]:
@@ -104,7 +107,7 @@ def spectrogram_figure(reading: Reading, say: Say = english) -> Figure | None:
     )
     bands = np.interp(FREQUENCIES, band_frequencies(), np.arange(N_MELS) + 0.5)
     axes.set_yticks(bands, [f"{one / 1000:g}k" if one >= 1000 else str(one) for one in FREQUENCIES])
-    axes.set(xlabel=say("seconds"), ylabel="Hz")
+    axes.set(xlabel=SECONDS, ylabel="Hz")
     axes.locator_params(axis="x", nbins=6)
     return figure
 

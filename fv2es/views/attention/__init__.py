@@ -6,5 +6,6 @@ blocks, and emotion queries look at words, faces and pieces of the voice. A mode
 
 from fv2es.views.attention.card import Choices, attention_card, attention_choices
 from fv2es.views.attention.figure import attention_figure, attention_png
+from fv2es.views.attention.maps import is_watched
 
-__all__ = ["Choices", "attention_card", "attention_choices", "attention_figure", "attention_png"]
+__all__ = ["Choices", "attention_card", "attention_choices", "attention_figure", "attention_png", "is_watched"]

@@ -77,6 +77,11 @@ def levels_of(reading: Reading) -> list[Level]:
     return nested + [_focal(number, records[name]) for number, name in _numbered(records, FOCAL)]
 
 
+def is_watched(reading: Reading) -> bool:
+    """Is there anything to be seen of where the model looks?"""
+    return bool(levels_of(reading)) or any(name.startswith("queries_") for name in reading.attention or {})
+
+
 def piece_spans(reading: Reading) -> tuple[Span, ...]:
     """When each piece lasts; those without a record of it begin with the utterance."""
     records = reading.attention or {}
