@@ -140,6 +140,12 @@ class TestSquare:
         assert np.abs(outside_y - (0 if y == 0 else 199)).max() <= 1
         assert cut.shape == (CROP, CROP, 3)
 
+    @pytest.mark.parametrize(("x", "y", "side"), [(120.0, 90.0, 80.0), (50.0, 60.0, 100.0), (199.9, 149.7, 100.3)])
+    def test_what_lies_inside_is_cut_as_from_a_larger_picture(self, x: float, y: float, side: float) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (200, 250, 3), np.uint8)
+        wide = np.pad(pixels, ((7, 7), (7, 7), (0, 0)), mode="edge")
+        np.testing.assert_array_equal(square(pixels, x, y, side), square(wide, x + 7, y + 7, side))
+
     def test_larger_than_the_picture(self) -> None:
         assert square(ramp(), 125.0, 100.0, 900.0).shape == (CROP, CROP, 3)
 

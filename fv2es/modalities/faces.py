@@ -202,7 +202,10 @@ def square(pixels: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
     first_column, first_row = int(np.floor(left)), int(np.floor(top))
     columns = np.arange(first_column, int(np.ceil(left + side)))
     rows = np.arange(first_row, int(np.ceil(top + side)))
-    part = pixels[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
+    if first_row >= 0 and first_column >= 0 and rows[-1] < height and columns[-1] < width:
+        part = pixels[first_row : rows[-1] + 1, first_column : columns[-1] + 1]
+    else:
+        part = pixels[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
     corner = (left - first_column, top - first_row)
     box = (*corner, min(corner[0] + side, len(columns)), min(corner[1] + side, len(rows)))
     resized = Image.fromarray(part).resize((CROP, CROP), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
