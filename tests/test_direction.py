@@ -46,6 +46,7 @@ ALLOWED = {
     "evaluation": (*DATA, *MODEL, "results", "metrics"),
     "comparison": (*DATA, *MODEL, "results", "metrics", "evaluation", "training", "comparison"),
     "ui": (*MODALITIES, *MODEL, "pipeline", "again", "results", "views", "takeaway", "ui"),
+    "batch": (*DATA, *MODEL, "pipeline", "results", "takeaway", "batch"),
     "cli": None,  # everything
     "app": ("ui", "limits"),
 }

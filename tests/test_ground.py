@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def pinned(name: str) -> dict[str, str]:
     return dict(re.sub(r"\[\w+\]", "", line).replace("_", "-").lower().split("==") for line in asked)
 
 
+def extras() -> dict[str, str]:
+    """Package → version of all that is installed when asked for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [line for lines in project["optional-dependencies"].values() for line in lines]
+    return dict(re.sub(r"\[\w+\]", "", line).split("==") for line in lines)
+
+
 def outside_packages(*places: str) -> set[str]:
     """Packages that are imported in files and folders, by their name on the index."""
     files = [
@@ -56,7 +64,8 @@ def outside_packages(*places: str) -> set[str]:
 
 def test_what_is_imported_is_listed():
     runtime, development = pinned("requirements.txt"), pinned("requirements-dev.txt")
-    assert outside_packages(*RUNTIME) <= set(runtime)
+    assert outside_packages(*RUNTIME) <= {*runtime, *extras()}
+    assert extras().items() <= development.items(), "what some want is tested"
     assert outside_packages(*DEVELOPMENT) <= {*runtime, *development}
     assert not set(runtime) & set(development)
     assert "-r requirements.txt" in (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")

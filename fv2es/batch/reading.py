@@ -1,0 +1,54 @@
+"""One process's way from a file to its document; what is heavy is loaded once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fv2es.batch.jobs import Job
+from fv2es.batch.record import Settings
+
+
+class FileReader:
+    """Model, face finder and recogniser, for any number of files, one after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises CheckpointError or SpeechError where something cannot be had."""
+        from fv2es.modalities.faces import FaceFinder
+        from fv2es.modalities.speech import make_transcriber
+        from fv2es.reader import load_reader
+
+        self.settings = settings
+        self._reader = load_reader(settings.model)
+        self._finder = FaceFinder()
+        self._transcriber, self._notes = make_transcriber(settings.speech, language=settings.language)
+
+    def __call__(self, job: Job) -> dict[str, Any]:
+        """The document of docs/json.md, with the same figures as `analyse`. Raises MediaError and what else goes wrong
+        with a file."""
+        from fv2es.limits import Limits
+        from fv2es.pipeline import analyse
+        from fv2es.results import Fold, analysis_json, reading_json
+
+        typed = job.text is not None
+        with analyse(
+            job.file,
+            reader=self._reader,
+            text=job.text,
+            speaker=self.settings.speaker,
+            limits=Limits.unlimited(),
+            finder=self._finder,
+            transcriber=None if typed else self._transcriber,
+        ) as analysis:
+            fold, utterances = Fold(self._reader.emotions, self._reader.thresholds), []
+            for reading in analysis:
+                fold.add(reading)
+                utterances.append(reading_json(reading))
+            return analysis_json(
+                file=job.file.name,
+                duration=analysis.duration,
+                model=self.settings.model,
+                checkpoint=self._reader.checkpoint.identity,
+                summary=fold.summary,
+                utterances=utterances,
+                notes=[*([] if typed else self._notes), *analysis.notes],
+            )

@@ -1,0 +1,296 @@
+"""Batches: what is read, that nothing is lost and nothing read twice, and the same rows whatever runs them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from batching import SETTINGS, Obedient, Stillborn, Unable, fill, times_read
+
+from fv2es.batch import workers
+from fv2es.batch.jobs import BatchError, gather, shard
+from fv2es.batch.record import DONE, FAILED, FOLDER, Shelf, keep
+from fv2es.batch.tables import write_tables
+from fv2es.batch.workers import Careful, read_all
+from fv2es.cli import main
+from fv2es.data.manifest import ManifestError
+from fv2es.emotions import MOSEI
+
+TESTS = Path(__file__).parent
+FINE = ["a.mp4", "b.mp4", "c.mp4", "z.mp4"]
+
+
+def names(jobs) -> list[str]:
+    return [job.name for job in jobs]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+# What is to be done
+
+
+def test_a_folder_gives_what_is_named_like_a_clip_however_deep(tmp_path):
+    fill(tmp_path, "b.mp4", "a/z.MOV", "a/c.wav", "notes.txt", ".hidden.mp4", "a/.part")
+    jobs = gather([tmp_path])
+    assert names(jobs) == ["a/c.wav", "a/z.MOV", "b.mp4"]
+    assert [job.file for job in jobs] == [tmp_path / "a/c.wav", tmp_path / "a/z.MOV", tmp_path / "b.mp4"]
+
+
+def test_patterns_files_and_manifests(tmp_path, monkeypatch):
+    fill(tmp_path, "in/a.mp4", "in/deep/b.mp4", "in/c.txt", "other.bin")
+    (tmp_path / "list.tsv").write_text("file\ttext\nin/deep/b.mp4\twhat a day\n\tonly words\n", encoding="utf-8")
+    assert names(gather([tmp_path / "in/*.mp4"])) == ["a.mp4"]
+    assert names(gather([tmp_path / "in/**/*.mp4"])) == ["a.mp4", "deep/b.mp4"]
+    assert names(gather([tmp_path / "other.bin", tmp_path / "gone.mp4"])) == ["other.bin", "gone.mp4"]
+    (told,) = gather([tmp_path / "list.tsv"])
+    assert (told.name, told.text) == ("in/deep/b.mp4", "what a day")
+    monkeypatch.chdir(tmp_path)
+    assert names(gather(["in/*.mp4", "in"])) == ["a.mp4", "deep/b.mp4"], "relative, and nothing twice"
+    assert all(job.file.is_absolute() for job in gather(["in"])), "other processes may stand elsewhere"
+
+
+def test_files_of_like_name_get_names_of_their_own(tmp_path):
+    fill(tmp_path, "one/a.mp4", "two/a.mp4", "two/A.mp4")
+    jobs = gather([tmp_path / "one", tmp_path / "two"])
+    assert len({name.casefold() for name in names(jobs)}) == 3
+    assert names(gather([tmp_path / "one", tmp_path / "two"])) == names(jobs)
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path):
+    fill(tmp_path, "a.mp4", "in/x.mp4")
+    (tmp_path / "in/list.tsv").write_text("file\n../a.mp4\n", encoding="utf-8")
+    assert names(gather([tmp_path / "in/list.tsv"])) == ["a.mp4"]
+
+
+def test_inputs_that_make_no_sense(tmp_path):
+    (tmp_path / "cut.tsv").write_text("file\tstart\na.mp4\t3\n", encoding="utf-8")
+    (tmp_path / "bad.tsv").write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(BatchError, match="no video or sound file"):
+        gather([fill(tmp_path / "empty")])
+    with pytest.raises(BatchError, match="batch reads whole files"):
+        gather([tmp_path / "cut.tsv"])
+    with pytest.raises(ManifestError):
+        gather([tmp_path / "bad.tsv"])
+
+
+def test_shards_are_all_and_nothing_twice(tmp_path):
+    jobs = gather([fill(tmp_path, *(f"{n}.mp4" for n in range(11)))])
+    parts = [shard(jobs, number, 4) for number in (1, 2, 3, 4)]
+    assert sorted(names(one for part in parts for one in part)) == sorted(names(jobs))
+    assert {len(part) for part in parts} == {2, 3}
+    with pytest.raises(BatchError, match="5/4"):
+        shard(jobs, 5, 4)
+
+
+# Records
+
+
+def test_a_record_is_whole_whatever_goes_wrong(tmp_path):
+    fill(tmp_path, "fine.mp4", "broken-1.mp4", "bug-1.mp4")
+    shelf, read = Shelf(tmp_path / "out"), Obedient(SETTINGS)
+    found = {job.name: keep(shelf, job, read) for job in gather([tmp_path])}
+    assert {name: one.status for name, one in found.items()} == {
+        "fine.mp4": DONE,
+        "broken-1.mp4": FAILED,
+        "bug-1.mp4": FAILED,
+    }
+    assert found["broken-1.mp4"].error == "This file is broken."
+    assert "secret" not in found["bug-1.mp4"].error
+    assert shelf.get("broken-1.mp4")["error"] == "This file is broken."
+    assert shelf.get("fine.mp4")["utterances"][0]["start"] == 0
+    assert list(shelf.names()) == sorted(found)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_batch_of_other_settings_is_not_mixed_in(tmp_path):
+    shelf = Shelf(tmp_path)
+    shelf.begin(SETTINGS)
+    shelf.begin(SETTINGS)
+    with pytest.raises(BatchError, match="another sha256 and speech"):
+        shelf.begin(replace(SETTINGS, sha256="1" * 64, speech="auto"))
+
+
+# Processes
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Good and bad files, and their batch."""
+    bad = ("broken-1.mp4", "bug-1.mp4", "poison-1.mp4", "poison-2.mp4")
+    return fill(tmp_path / "in", *FINE, *bad), tmp_path / "out"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_poison_file_costs_itself_only(mixed, count):
+    folder, out = mixed
+    outcomes = list(read_all(gather([folder]), SETTINGS, out, workers=count, make=Obedient))
+    assert sorted(one.name for one in outcomes) == sorted(names(gather([folder])))
+    assert sorted(one.name for one in outcomes if one.status == DONE) == FINE
+    assert {one.error for one in outcomes if one.name.startswith("poison")} == {
+        "The process that read this file died: the file may be damaged, or the memory was too small."
+    }
+    assert all(Shelf(out).has(one.name) for one in outcomes)
+    assert times_read(folder) == names(gather([folder])), "each once"
+
+
+def test_a_file_that_takes_for_ever_is_given_up(tmp_path):
+    folder = fill(tmp_path / "in", "a.mp4", "slow-1.mp4", "z.mp4")
+    outcomes = {one.name: one for one in
+                read_all(gather([folder]), SETTINGS, tmp_path / "out", patience=3.0, make=Obedient)}  # fmt: skip
+    assert "more than 3 seconds" in outcomes["slow-1.mp4"].error
+    assert {outcomes["a.mp4"].status, outcomes["z.mp4"].status} == {DONE}
+
+
+def test_processes_that_cannot_begin_end_the_run_with_a_sentence(tmp_path):
+    jobs = gather([fill(tmp_path, "a.mp4", "b.mp4")])
+    with pytest.raises(BatchError, match="no weights of that name"):
+        list(read_all(jobs, SETTINGS, tmp_path / "out", make=Unable))
+    with pytest.raises(BatchError, match="die before they begin"):
+        list(read_all(jobs, SETTINGS, tmp_path / "out", make=Stillborn))
+    assert not list(Shelf(tmp_path / "out").names()), "nothing is held against the files"
+
+
+def test_closing_ends_every_process(tmp_path):
+    folder = fill(tmp_path / "in", "a.mp4", "slow-1.mp4", "slow-2.mp4")
+    outcomes = read_all(gather([folder]), SETTINGS, tmp_path / "out", workers=2, make=Obedient)
+    assert next(outcomes).name == "a.mp4"
+    start = time.monotonic()
+    outcomes.close()
+    assert time.monotonic() - start < 60  # not the two minutes that the slow ones take
+
+
+def test_one_process_after_another_for_a_cluster(mixed):
+    folder, out = mixed
+    careful = Careful(SETTINGS, out, make=Obedient)
+    outcomes = [careful(job) for job in gather([folder])]
+    careful.close()
+    assert [one.name for one in outcomes if one.status == DONE] == FINE
+
+
+def test_killed_at_any_moment_nothing_is_lost_and_nothing_read_twice(tmp_path):
+    """The whole run is killed again and again, then allowed to end."""
+    folder = fill(tmp_path / "in", *(f"calm-{number:02}.mp4" for number in range(12)))
+    out = tmp_path / "out"
+    code = f"import batching; batching.run({str(folder)!r}, {str(out)!r}, 2)"
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    begun = lambda: subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path})  # noqa: E731
+    kept: set[str] = set()
+    for more in (1, 3, 4):
+        process = begun()
+        while process.poll() is None and len(list(Shelf(out).names())) < len(kept) + more:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        _wait_for_orphans(out)
+        found = set(Shelf(out).names())
+        assert found >= kept, "what was finished stays"
+        for name in found:
+            assert Shelf(out).get(name)["utterances"], "whole"
+        kept = found
+    assert begun().wait() == 0
+    assert list(Shelf(out).names()) == names(gather([folder]))
+    read = times_read(folder)
+    assert set(read) == set(names(gather([folder])))
+    assert len(read) <= 12 + 3 * 2, "at most what each of two processes had in hand at each of three kills"
+
+
+def _wait_for_orphans(out: Path) -> None:
+    """Processes whose run was killed finish the file in hand, as it may be, and end."""
+    before = -1
+    while len(list(Shelf(out).names())) != before:
+        before = len(list(Shelf(out).names()))
+        time.sleep(0.6)
+
+
+# Tables
+
+
+def test_tables_have_a_row_for_each_utterance_and_each_file(mixed):
+    folder, out = mixed
+    jobs = gather([folder])
+    list(read_all(jobs[:-1], SETTINGS, out, make=Obedient))
+    written = write_tables(Shelf(out), names(jobs), MOSEI)
+    assert {"utterances.csv", "files.csv"} <= {path.name for path in written}
+    utterances, files = rows(out / "utterances.csv"), rows(out / "files.csv")
+    assert [(one["file"], one["utterance"]) for one in utterances] == [
+        (name, number) for name in FINE[:-1] for number in ("1", "2")
+    ]
+    assert utterances[0]["active"] == "happy"
+    assert utterances[1]["active"] == "neutral"
+    assert utterances[0]["transcript"] == "'=1+1", "no formula"
+    assert float(utterances[0]["face_anger"]) == pytest.approx(0.05)
+    assert utterances[0]["voice_anger"] == ""
+    assert [(one["file"], one["status"]) for one in files] == [
+        (job.name, "waiting" if job.name == "z.mp4" else "done" if job.name in FINE else "failed") for job in jobs
+    ]
+    assert {one["file"]: one["error"] for one in files}["broken-1.mp4"] == "This file is broken."
+
+
+def test_parquet_says_the_same(mixed):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    folder, out = mixed
+    jobs = gather([folder])
+    list(read_all(jobs, SETTINGS, out, make=Obedient))
+    write_tables(Shelf(out), names(jobs), MOSEI)
+    for title in ("utterances", "files"):
+        plain, columns = rows(out / f"{title}.csv"), parquet.read_table(out / f"{title}.parquet").to_pylist()
+        assert [list(row) for row in columns] == [list(row) for row in plain]
+        for row, other in zip(columns, plain, strict=True):
+            for name, value in row.items():
+                text = other[name].removeprefix("'")
+                assert text == ("" if value is None else str(value)) or float(text) == value
+
+
+# The command
+
+
+@pytest.fixture
+def stubbed(monkeypatch, tmp_path):
+    """The command with the obedient reader; its batch's folder."""
+    monkeypatch.setattr(workers, "read_all", partial(read_all, make=Obedient))
+    return tmp_path / "out"
+
+
+def test_the_command_resumes_and_tries_again(stubbed, tmp_path, capfd):
+    folder = fill(tmp_path / "in", "a.mp4", "broken-1.mp4", "c.mp4")
+    again = ["batch", str(folder), "--out", str(stubbed)]
+    assert main([*again, "--shard", "1/2"]) == 0
+    assert "Read now: 2 of 3 files, of which 0 failed." in capfd.readouterr().out
+    assert main([*again, "--shard", "2/2"]) == 0, "a shard of its own needs no --resume"
+    said = capfd.readouterr()
+    assert "Read now: 1 of 3 files, of which 1 failed." in said.out
+    assert "broken-1.mp4: This file is broken." in said.err
+    assert main(again) == 2
+    assert "--resume goes on" in capfd.readouterr().err
+    assert main([*again, "--resume"]) == 0
+    assert "Read now: 0 of 3" in capfd.readouterr().out
+    assert main([*again, "--resume", "--retry"]) == 0
+    assert "Read now: 1 of 3" in capfd.readouterr().out
+    assert times_read(folder) == ["a.mp4", "broken-1.mp4", "broken-1.mp4", "c.mp4"]
+    assert [one["status"] for one in rows(stubbed / "files.csv")] == ["done", "failed", "done"]
+
+
+@pytest.mark.slow
+def test_a_clip_gets_the_document_that_analyse_gives(tmp_path, examples):
+    clip = min(examples, key=lambda path: path.stat().st_size)
+    assert main(["batch", str(clip), "--out", str(tmp_path / "out"), "--speech", "none"]) == 0
+    assert main(["analyse", str(clip), "--json", str(tmp_path / "one.json"), "--speech", "none"]) == 0
+    found = json.loads((tmp_path / "out" / FOLDER / f"{clip.name}.json").read_text(encoding="utf-8"))
+    plain = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
+    assert found.pop("name") == clip.name
+    assert found.pop("seconds") > 0
+    for one in (found, plain):
+        assert one["utterances"]
+        for utterance in one["utterances"]:
+            utterance.pop("seconds")
+    assert found == plain
