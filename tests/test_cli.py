@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -309,6 +310,19 @@ def test_lines_do_not_run_into_the_bar():
     progress.close()
     assert terminal.text.endswith("\r")
     assert not terminal.text.rsplit("\r", 2)[1].strip()
+
+
+def test_the_bar_says_how_fast_it_goes_where_that_is_wanted():
+    shown = []
+    for rate in (True, False):
+        terminal = Terminal()
+        progress = output.Progress("files", terminal, rate)
+        progress.update(0, 4)
+        time.sleep(0.01)
+        progress.update(2, 4)
+        shown.append("files/s" in terminal.text.rpartition("\r")[2])
+        progress.close()
+    assert shown == [True, False]
 
 
 def test_progress_is_silent_where_nobody_watches(capsys):

@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _read(jobs: list[Job], settings: Settings, options: argparse.Namespace) -> int:
     """How many failed."""
-    progress, failed = Progress("files"), 0
+    progress, failed = Progress("files", rate=True), 0
     outcomes = _engine(options)(jobs, settings, options.out, workers=options.workers, patience=options.patience)
     try:
         progress.update(0, len(jobs))

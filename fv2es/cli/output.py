@@ -55,13 +55,15 @@ def printable(text: str) -> str:
 class Progress:
     """A bar on standard error, drawn only if that is a terminal; `say` prints lines that do not run into it."""
 
-    def __init__(self, unit: str, stream: TextIO | None = None) -> None:
+    def __init__(self, unit: str, stream: TextIO | None = None, rate: bool = False) -> None:
+        """rate: say as well how many there are in a second, or how many seconds one takes."""
         stream = stream or sys.stderr
         self._bar: tqdm | None = None
         if stream.isatty():
             from tqdm import tqdm
 
-            layout = "{l_bar}{bar}| {n_fmt} of {total_fmt} {unit} [{elapsed}, {remaining} to go]"
+            speed = ", {rate_fmt}" if rate else ""
+            layout = f"{{l_bar}}{{bar}}| {{n_fmt}} of {{total_fmt}} {{unit}} [{{elapsed}}, {{remaining}} to go{speed}]"
             self._bar = tqdm(desc="loading", unit=unit, file=stream, leave=False, dynamic_ncols=True, bar_format=layout)
 
     def update(self, done: float, whole: float | None = None) -> None:
