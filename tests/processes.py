@@ -8,10 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+PATIENCE = 120.0  # seconds: an upper bound and never the thing that is tested
+
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for it, however long it takes."""
+    """Wait for it; a machine that is busy has ample time."""
+    end = time.monotonic() + PATIENCE
     while not condition():
+        assert time.monotonic() < end, "this did not come"
         time.sleep(0.01)
 
 

@@ -17,7 +17,9 @@ from fv2es.pipeline import Analysis, analyse
 from fv2es.takeaway import Shelf
 from fv2es.ui.endpoint import READ_AT_ONCE, Answering, endpoint
 from fv2es.ui.handlers import PARTS, Analyse, Handlers
+from fv2es.ui.jobs import Jobs
 from fv2es.ui.language import Words
+from fv2es.ui.leftovers import Leftovers
 from fv2es.ui.looking import Looking
 from fv2es.ui.models import Models, find_models
 from fv2es.ui.parts import AT_ONCE, PRIVATE, Parts, markup, named
@@ -40,9 +42,10 @@ window.fv2es.connect((message) => { props.value = message; trigger('submit'); },
 
 
 class Page(Answering):
-    """words: the standing ones, for `launch_options`."""
+    """words: the standing ones, and jobs: those being read, for `launch_options`."""
 
     words: Words
+    jobs: Jobs
 
 
 def build_demo(
@@ -64,12 +67,13 @@ def build_demo(
         analyse = shared_analyse(models, limits or Limits.from_environment())
     shelf = shelf or Shelf(Path.home() / ".cache" / "fv2es" / "results", KEEP)
     looking = Looking(models, shelf, limits or Limits.from_environment())
-    handlers = Handlers(analyse, looking, shelf, models)
+    jobs = Jobs()
+    handlers = Handlers(jobs.watched(analyse), looking, shelf, models)
     offers = models.offers if models else ()
     words = Words()
     with Page(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
-        demo.words = words
-        demo.temp_file_sets.append(handlers.sounds.files)
+        demo.words, demo.jobs = words, jobs
+        demo.temp_file_sets += [handlers.sounds.files, Leftovers(KEEP)]
         parts: Parts = {"session": gr.State(Session(), time_to_live=KEEP, delete_callback=Session.end)}
         markup(words.markup(partial(head, KEEP)))
         with gr.Row(elem_classes="fv-page"):

@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from fv2es.ui.jobs import health
+
 FOLDER = Path(__file__).parent
 STYLES = [FOLDER / "style.css", FOLDER / "tabs.css"]
 SCRIPT = FOLDER / "page.js"
@@ -84,4 +86,5 @@ def launch_options(demo: Any) -> dict[str, Any]:
         "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
         "i18n": demo.words.i18n,
         "footer_links": ["api"],
+        "app_kwargs": {"routes": [health(demo)]},
     }
