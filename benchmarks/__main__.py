@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import forms, measuring, models, stored, straightforward, visitors, whole
+from benchmarks import batches, forms, measuring, models, stored, straightforward, visitors, whole
 from benchmarks.made_up import Clips
 
 RESULTS = Path(__file__).parent / "results"
@@ -49,6 +49,11 @@ def parts(size: str) -> dict[str, Part]:
             "Visitors at once",
             lambda clips: visitors.run(clips, (1, 2) if quick else visitors.COUNTS),
             visitors.report,
+        ),
+        "batches": (
+            "A batch by one worker and by two",
+            lambda clips: batches.run(clips, *(((1, 2), 4) if quick else ())),
+            batches.report,
         ),
         "lengths": (
             "First result, real-time factor and memory over length",
