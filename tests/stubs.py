@@ -78,4 +78,5 @@ class _PacedAnalysis:
             yield made_up_reading(index, 3.0 * index, 3.0 * index + 2, text=f"I got job {index + 1}!", sound=True)
 
     def close(self):
+        self.cancel.set()  # as the real one does
         self.pace.closed.set()

@@ -87,6 +87,7 @@ class _Analysis:
             raise self.maker.error
 
     def close(self):
+        self.cancel.set()  # as the real one does
         self.maker.closed += 1
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -119,16 +119,17 @@ class Handlers:
             return
         run.taken = True
         yield {"status": status(speaker(session.language)("Reading the clip…"), busy=True)}
+        how = ""
         try:
-            yield from self._read(session, run, run.request)
-        except GeneratorExit:  # nobody takes what is read
-            run.ended = run.ended or drawing.how_it_ended(run, BROKEN_OFF, BROKEN_OFF_EARLY)
-            raise
-        if session.run is run and not run.cancel.is_set():  # else `stop` or `clear` has said so
+            how = yield from self._read(session, run, run.request)
+        finally:  # a page that waits for a run is told how it ended, whatever it was
+            stopped = bool(run.ended)
+            run.ended = run.ended or how or drawing.how_it_ended(run, BROKEN_OFF, BROKEN_OFF_EARLY)
+        if session.run is run and not stopped:  # else `stop` or `clear` has said so
             yield drawing.ended(run)
 
-    def _read(self, session: Session, run: Run, request: Request) -> Iterator[Update]:
-        """Read to the end, or to what goes wrong; the run then knows how it ended."""
+    def _read(self, session: Session, run: Run, request: Request) -> Generator[Update, None, str]:
+        """Read to the end, or to what goes wrong; returns how it ended, "" where the visitor ended it."""
         began, drawing, say = time.monotonic(), self._drawing(session), speaker(session.language)
         try:
             with closing(self._analyse(request.clip, cancel=run.cancel, **request.options)) as analysis:
@@ -136,7 +137,7 @@ class Handlers:
                 run.expected = analysis.expected
                 for reading in analysis:
                     if session.run is not run or run.cancel.is_set():  # cleared or stopped meanwhile
-                        return
+                        return ""
                     run.duration = analysis.duration
                     run.add(reading)
                     yield from self._news(session, run)
@@ -146,17 +147,15 @@ class Handlers:
         except Exception:
             run.problem = _unexpected(say)
         spent = f"{time.monotonic() - began:.1f}"
-        if not run.cancel.is_set():
-            done = drawing.how_it_ended(run, ENDED, NO_UTTERANCE, spent=spent)
-            run.ended = say(FAILED) if run.problem else done
+        return say(FAILED) if run.problem else drawing.how_it_ended(run, ENDED, NO_UTTERANCE, spent=spent)
 
     def stop(self, session: Session) -> Update:
         """End the work and keep what is there."""
-        session.end()
         run, drawing = session.run, self._drawing(session)
         if run is None:
             return buttons(busy=False)
         run.ended = drawing.how_it_ended(run, STOPPED, STOPPED_EARLY)
+        session.end()
         return drawing.ended(run) | (self._open_tab(session) if run.readings else {})
 
     def settle(self, session: Session) -> Update:
