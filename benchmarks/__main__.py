@@ -69,6 +69,7 @@ def main() -> None:
     size.add_argument("--quick", dest="size", action="store_const", const="quick", help="short clips, few repeats")
     size.add_argument("--full", dest="size", action="store_const", const="full", help="an hour at every height, twice")
     options.add_argument("--only", help="some of the parts, with commas between")
+    options.add_argument("--clips", type=Path, help="make the clips in this folder and keep them for another run")
     options.add_argument("--results", type=Path, default=RESULTS, help="folder for the raw numbers")
     args = options.parse_args()
     chosen = parts(args.size or "usual")
@@ -76,24 +77,28 @@ def main() -> None:
     if strangers := set(wanted) - set(chosen):
         options.error(f"unknown parts {', '.join(sorted(strangers))}; known: {', '.join(chosen)}")
     args.results.mkdir(parents=True, exist_ok=True)
-    measure(chosen, wanted, args.results / f"{args.size or 'usual'}.json")
+    target = args.results / f"{args.size or 'usual'}.json"
+    if args.clips:
+        args.clips.mkdir(parents=True, exist_ok=True)
+        measure(chosen, wanted, target, Clips(args.clips))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        measure(chosen, wanted, target, Clips(Path(folder)))
 
 
-def measure(chosen: dict[str, Part], wanted: list[str], target: Path) -> None:
+def measure(chosen: dict[str, Part], wanted: list[str], target: Path, clips: Clips) -> None:
     """Each part in its turn; what has been measured is kept whatever comes after."""
     kept: dict[str, Any] = {"machine": measuring.machine()}
     print("# Measured by `python -m benchmarks`\n")
     print(", ".join(f"{name} {value}" for name, value in kept["machine"].items()), flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        clips = Clips(Path(folder))
-        for name in wanted:
-            title, run, report = chosen[name]
-            began, load = time.perf_counter(), os.getloadavg()[0]
-            kept[name] = run(clips)
-            seconds = time.perf_counter() - began
-            print(f"\n## {title}\n\n{report(kept[name])}\n{seconds:.0f} s, load before {load:.1f}", flush=True)
-            kept.setdefault("took", {})[name] = {"seconds": round(seconds, 1), "load": round(load, 2)}
-            target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    for name in wanted:
+        title, run, report = chosen[name]
+        began, load = time.perf_counter(), os.getloadavg()[0]
+        kept[name] = run(clips)
+        seconds = time.perf_counter() - began
+        print(f"\n## {title}\n\n{report(kept[name])}\n{seconds:.0f} s, load before {load:.1f}", flush=True)
+        kept.setdefault("took", {})[name] = {"seconds": round(seconds, 1), "load": round(load, 2)}
+        target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

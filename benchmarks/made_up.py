@@ -36,8 +36,10 @@ class Clips:
             if height not in self._bases:
                 self._bases[height] = _encode(self._folder / f"base-{height}.mp4", height)
             base, cues, length = self._bases[height]
-            _repeat(base, clip, seconds, length)
             words.write_text(_srt(cues, seconds, length), encoding="utf-8")
+            half = clip.with_stem(f"{clip.stem}-half")
+            _repeat(base, half, seconds, length)
+            half.rename(clip)
         return clip, words
 
 

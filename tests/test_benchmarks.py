@@ -102,7 +102,7 @@ def test_results_are_kept_as_they_come(tmp_path: Path, capsys: pytest.CaptureFix
 
     chosen = {"one": ("One", lambda clips: [1, 2], str), "two": ("Two", fails, str)}
     with pytest.raises(RuntimeError):
-        bench.measure(chosen, ["one", "two"], tmp_path / "kept.json")
+        bench.measure(chosen, ["one", "two"], tmp_path / "kept.json", Clips(tmp_path))
     kept = json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))
     assert kept["one"] == [1, 2]
     assert kept["machine"]["cores"] >= 1
