@@ -1,6 +1,7 @@
 """A Hub in miniature on this machine: as much of its protocol as the `huggingface_hub` client speaks.
 
-Small files live in commits, safetensors in a store of large files (LFS) at an address of its own, as on the real one.
+Small files live in commits, safetensors, clips and pictures in a store of large files (LFS) at an address of its
+own, as on the real one. A Space is a repository named spaces/ORG/NAME.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +27,7 @@ def oid(data: bytes) -> str:
 
 
 def is_large(path: str) -> bool:
-    return path.endswith(".safetensors")
+    return path.endswith((".safetensors", ".mp4", ".png"))
 
 
 @dataclass
@@ -37,10 +38,12 @@ class Repository:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
     tags: set[str] = field(default_factory=set)  # those of `refs` that are no branches
+    making: dict[str, Any] = field(default_factory=dict)  # what the client asked for when it was made
 
-    def commit(self, files: dict[str, bytes], ref: str = "main") -> str:
-        """Add files to what `ref` points to and move it; the new commit's name."""
+    def commit(self, files: dict[str, bytes], ref: str = "main", without: Collection[str] = ()) -> str:
+        """Add files to what `ref` points to, take others away and move it; the new commit's name."""
         whole = self.commits.get(self.refs.get(ref, ""), {}) | files
+        whole = {path: data for path, data in whole.items() if path not in without}
         summary = "".join(f"{path} {oid(data)}\n" for path, data in sorted(whole.items()))
         name = hashlib.sha1(f"{len(self.commits)} {summary}".encode()).hexdigest()
         self.commits[name], self.refs[ref] = whole, name
@@ -67,6 +70,7 @@ class Hub:
     swapped: bool = False  # large files come with one bit changed
     lost: set[str] = field(default_factory=set)  # listed, but not to be had
     status: int | None = None  # the answer to every question
+    paid: bool = False  # Spaces are made for those alone who pay
     body: bytes = b""
 
     def repository(self, name: str, **options: Any) -> Repository:
@@ -226,9 +230,14 @@ class Handler(BaseHTTPRequestHandler):
         self._must_be_known()
         asked = json.loads(self.sent)
         name = f"{asked['organization']}/{asked['name']}"
+        files = {".gitattributes": b"made\n"}
+        if asked.get("type") == "space":
+            name, files = f"spaces/{name}", files | {"README.md": b"---\nsdk: gradio\n---\n"}
+            if self.hub.paid and asked.get("hardware") != "zero-a10g":
+                raise Answer(402)
         if name in self.hub.repositories:
             raise Answer(409)
-        self.hub.repository(name, private=asked.get("visibility") == "private").commit({".gitattributes": b"made\n"})
+        self.hub.repository(name, private=asked.get("visibility") == "private", making=asked).commit(files)
         self._json({"url": f"{self.hub.address}/{name}"})
 
     def branch(self, name: str, ref: str) -> None:
@@ -240,8 +249,10 @@ class Handler(BaseHTTPRequestHandler):
         self._json({})
 
     def check_card(self) -> None:
-        valid = json.loads(self.sent)["content"].startswith("---\nlicense:")
-        answer = {"warnings": [], "errors": [] if valid else [{"message": "needs a licence"}]}
+        asked = json.loads(self.sent)
+        needed = "\nsdk:" if asked["repoType"] == "space" else "\nlicense:"
+        valid = needed in asked["content"].split("\n---\n")[0]
+        answer = {"warnings": [], "errors": [] if valid else [{"message": f"needs {needed[1:]}"}]}
         self._reply(json.dumps(answer).encode(), 200 if valid else 400)
 
     def preupload(self, name: str, revision: str) -> None:
@@ -275,27 +286,30 @@ class Handler(BaseHTTPRequestHandler):
         self._commit_of(name, revision)
         operations = [json.loads(line) for line in self.sent.splitlines()]
         self.hub.operations += operations
-        files = {}
+        files, gone = {}, set()
         for one in operations:
             value = one["value"]
             if one["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif one["key"] == "lfsFile":
                 files[value["path"]] = self.hub.large[value["oid"]]
-        made = self.hub.repositories[name].commit(files, revision)
+            elif one["key"] == "deletedFile":
+                gone.add(value["path"])
+        made = self.hub.repositories[name].commit(files, revision, gone)
         self._json({"commitUrl": f"{self.hub.address}/{name}/commit/{made}", "commitOid": made})
 
 
-NAME, REVISION = r"([\w.-]+/[\w.-]+)", "([^/]+)"
+NAME, REVISION = r"((?:spaces/)?[\w.-]+/[\w.-]+)", "([^/]+)"
+API = f"/api/(?:models/)?{NAME}"
 ROUTES = (
     ("/api/repos/create", Handler.create),
     ("/api/validate-yaml", Handler.check_card),
-    (f"/api/models/{NAME}/refs", Handler.references),
-    (f"/api/models/{NAME}/branch/{REVISION}", Handler.branch),
-    (f"/api/models/{NAME}/tree/{REVISION}", Handler.tree),
-    (f"/api/models/{NAME}/preupload/{REVISION}", Handler.preupload),
-    (f"/api/models/{NAME}/commit/{REVISION}", Handler.commit),
-    (f"/api/models/{NAME}(?:/revision/{REVISION})?", Handler.info),
+    (f"{API}/refs", Handler.references),
+    (f"{API}/branch/{REVISION}", Handler.branch),
+    (f"{API}/tree/{REVISION}", Handler.tree),
+    (f"{API}/preupload/{REVISION}", Handler.preupload),
+    (f"{API}/commit/{REVISION}", Handler.commit),
+    (f"{API}(?:/revision/{REVISION})?", Handler.info),
     (f"/{NAME}.git/info/lfs/objects/batch", Handler.batch),
     (f"/{NAME}/resolve/{REVISION}/(.+)", Handler.resolve),
     ("/large/([0-9a-f]{64})", Handler.large),

@@ -9,12 +9,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from fv2es.cli import analyse, batch, compare, evaluate, models, publish, train
+from fv2es.cli import analyse, batch, compare, deploy, evaluate, models, publish, train
 from fv2es.cli.output import CommandError
 
 logger = logging.getLogger(__name__)
 
-COMMANDS = (analyse, batch, models, evaluate, compare, train, publish)
+COMMANDS = (analyse, batch, models, evaluate, compare, train, publish, deploy)
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 

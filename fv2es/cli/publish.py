@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(f"{options.repo!r} is not the name of a repository: ORG/NAME is needed.")
     if "/" in options.name:
         raise CommandError(f"{options.name!r} is not a checkpoint that is here.")
-    _check_branch(options.revision)
+    check_branch(options.revision)
     # The client hands uploads to Xet's library without asking whether the Hub at HF_ENDPOINT has such a store, and that
     # library waits without end. Plain HTTP is always there; HF_HUB_DISABLE_XET=0 has it the other way.
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
@@ -36,14 +36,14 @@ def run(options: argparse.Namespace) -> int:
 
     checkpoint = open_checkpoint(options.name)
     check_whole(checkpoint)
-    _check_client()
+    check_client()
     published = publish(checkpoint, options.repo, options.private, options.revision)
     print(f"{options.name} is at {published.address}, commit {published.commit}.")
     print(f"It is used with --model {options.repo}@{published.commit}")
     return 0
 
 
-def _check_branch(name: str | None) -> None:
+def check_branch(name: str | None) -> None:
     """Raises CommandError where nothing can be published under this name of a revision."""
     if name is None:
         return
@@ -53,7 +53,7 @@ def _check_branch(name: str | None) -> None:
         raise CommandError(f"{name!r} is not the name of a branch.")
 
 
-def _check_client() -> None:
+def check_client() -> None:
     """Raises CommandError where nobody is logged in, or nothing may be asked."""
     from huggingface_hub import constants, get_token
 

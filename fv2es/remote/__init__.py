@@ -1,10 +1,12 @@
-"""Checkpoints on the Hub: fetched at a revision, published in one commit. HF_ENDPOINT and HF_HUB_OFFLINE are respected.
+"""Checkpoints and Spaces on the Hub: fetched at a revision, sent in one commit.
 
-The Hub's client knows no time-out for most of its questions and tries again for long; so it is asked a short question
-first, every silence has an end, and what it says is turned into one sentence.
+HF_ENDPOINT and HF_HUB_OFFLINE are respected. The Hub's client knows no time-out for most of its questions and tries
+again for long; so it is asked a short question first, every silence has an end, and what it says is turned into one
+sentence.
 """
 
 from fv2es.remote.fetching import fetch
 from fv2es.remote.publishing import Published, check_whole, publish
+from fv2es.remote.space import SpaceError, collect, deploy
 
-__all__ = ["Published", "check_whole", "fetch", "publish"]
+__all__ = ["Published", "SpaceError", "check_whole", "collect", "deploy", "fetch", "publish"]
