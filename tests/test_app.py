@@ -575,6 +575,17 @@ def test_the_endpoint_is_a_tool_of_the_same_name(served):
     assert tool["inputSchema"]["required"] == ["clip"]
 
 
+def test_the_tool_answers_in_json(tmp_path):
+    pytest.importorskip("mcp", reason="the extra gradio[mcp] is not installed")
+    demo = build_demo(MadeUp(), examples=tmp_path)
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
+    try:
+        (said,) = demo.mcp_server_obj.postprocess_output_data([expected_document(1, "é.mp4")], "")
+        assert json.loads(said.text) == expected_document(1, "é.mp4")
+    finally:
+        demo.close()
+
+
 def test_the_endpoint_takes_a_model_and_names_it(served, tmp_path):
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError

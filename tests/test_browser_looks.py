@@ -37,7 +37,7 @@ def test_nothing_is_wider_than_a_phone_and_every_tab_is_there(visit, paced, talk
         open_tab(page, name)
         assert overflow(page) <= 0, name
     order = page.evaluate(
-        "['#clip', '#submit', '#timeline', '#utterances', '#stage', '.fv-tabs', '#summary', '#thresholds', '.fv-about']"
+        "['#clip', '#submit', '#timeline', '#utterances', '#stage', '#summary', '.fv-tabs', '#thresholds', '.fv-about']"
         ".map((each) => document.querySelector(each).getBoundingClientRect().top)"
     )
     assert order == sorted(order)

@@ -126,6 +126,8 @@ CHINESE_TABS: dict[str, str] = {
     ),
     # Compare
     "Compared": "比较",
+    "{one} and {other} give the same answer.": "{one} 与 {other} 答案相同。",
+    "{one} and {other} give different answers.": "{one} 与 {other} 答案不同。",
     "same answer": "答案相同",
     "other answer": "答案不同",
     "The answers of both models": "两个模型的答案",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,23 @@ READ_AT_ONCE = 2  # clips; the others wait in the queue
 
 
 class Answering(gr.Blocks):
-    """Blocks whose endpoint goes on answering the programs of yesterday, who send fewer values than it takes today."""
+    """Blocks whose endpoint goes on answering the programs of yesterday, who send fewer values than it takes today; and
+    whose MCP tool answers in JSON, not as Python writes a dictionary."""
+
+    _tools: Any = None
+
+    @property
+    def mcp_server_obj(self) -> Any:
+        """Gradio's own, which it sets when the page is launched."""
+        return self._tools
+
+    @mcp_server_obj.setter
+    def mcp_server_obj(self, server: Any) -> None:
+        if server is not None:
+            server.postprocess_output_data = lambda data, root_url: [
+                server.types.TextContent(type="text", text=json.dumps(one, ensure_ascii=False)) for one in data
+            ]
+        self._tools = server
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False

@@ -37,7 +37,7 @@ Update = dict[str, Any]
 TABS = ("attention", "modalities", "what-if", "compare", "files")
 # The parts that the tabs change; those that are HTML are emptied with the page.
 MARKUP = ("attention", "modalities", "what-if", "compare", "compared", "files", "annotate", "link")
-PARTS = (*MARKUP, "head", "piece", "png", "other-words", "left-out", "video", "download")
+PARTS = (*MARKUP, "head", "piece", "png", "other-words", "left-out", "npz", "video", "download")
 OFTEN = 0.5  # seconds from one state of a comparison to the next
 SWEEP = 600  # seconds: how often kept results are looked through
 NO_MODEL = "The model that made this result is not here, so it cannot be asked again."
@@ -168,7 +168,11 @@ class Looking:
         }
 
     def _files(self, session: Session, run: Run, reading: Reading, say: Say) -> Update:
-        return {"files": notices([say(MOVED)] if run.moved is not None else [])}
+        watched = any(one.attention for one in run.readings)
+        return {
+            "files": notices([say(MOVED)] if run.moved is not None else []),
+            "npz": gr.Button(visible=watched),
+        }
 
 
 class _Gone(threading.Event):

@@ -16,7 +16,7 @@
   let staged = null; // the HTML of the card on the stage
   let thresholds = {}; // emotion → value, those of the sliders
   let send = () => {};
-  const PATIENCE = 4000; // milliseconds
+  const PATIENCE = 4000, PAUSE = 500; // milliseconds
   let telling = null; // what is told waits a moment, in case another choice follows at once
 
   const one = (selector) => document.querySelector(selector);
@@ -97,6 +97,7 @@
       stage.innerHTML = staged = card;
       const sound = one("#stage audio");
       if (sound) sound.src = one("#stage [data-sound]").dataset.sound; // fetched when somebody wants to hear it
+      if (sound) setTimeout(() => { sound.preload = "metadata"; }, PAUSE); // or stays here, to say how long it is
     }
   }
 

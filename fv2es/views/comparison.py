@@ -19,6 +19,7 @@ Pairs = Sequence[tuple[Reading, Reading]]
 
 LEFT_OUT = {FACE: "The face was left out.", VOICE: "The voice was left out.", WORDS: "The words were left out."}
 DIFFERENT = "Most different: {emotion}, {before:.2f} and {after:.2f} ({change})."
+BOTH_SAME, BOTH_OTHER = "{one} and {other} give the same answer.", "{one} and {other} give different answers."
 SAME, OTHER = "same answer", "other answer"
 OTHER_EMOTIONS = (
     "These models name other emotions: {one} {first}; {other} {second}. So their answers are shown, but not counted as "
@@ -132,6 +133,8 @@ def _agree(one: Reading, other: Reading) -> bool:
 
 def _agreement(pairs: Pairs, names: tuple[str, str], say: Say) -> str:
     same = sum(_agree(*pair) for pair in pairs)
+    if len(pairs) == 1:
+        return say(BOTH_SAME if same else BOTH_OTHER).format(one=names[0], other=names[1])
     said = say("{one} and {other} give the same answer in {same} of {count}.")
     return said.format(one=names[0], other=names[1], same=same, count=counted(len(pairs), say))
 
