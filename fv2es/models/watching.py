@@ -55,7 +55,7 @@ class Watch:
             for number, level in enumerate(levels.values(), start=1):
                 for record, part in zip(records, level.split(counts), strict=True):
                     if len(part):
-                        record[f"{prefix}{number}"] = part.float().numpy()
+                        record[f"{prefix}{number}"] = part.float().cpu().numpy()
         for attention in self.queries:
             for row, record in enumerate(records):
                 record |= _of_queries(attention, row)
@@ -96,7 +96,7 @@ def _of_queries(attention: QueryAttention, row: int) -> Records:
     """Of one utterance, without the padding of its batch."""
     weights, present = attention.weights[row], attention.present[row]
     shares = {
-        f"queries_{name}": weights[..., part][..., present[part]].float().numpy()
+        f"queries_{name}": weights[..., part][..., present[part]].float().cpu().numpy()
         for name, part in attention.parts.items()
     }
     return {name: share for name, share in shares.items() if share.shape[-1]}
