@@ -63,6 +63,14 @@ def test_what_does_not_fit_into_the_shared_memory_at_once_is_the_same_too(long) 
     assert events_of(open_media(long), asked) == events_of(open_plain(long), asked)
 
 
+def test_a_damaged_file_looks_the_same_to_everybody(examples, tmp_path) -> None:
+    content = np.frombuffer(examples[0].read_bytes(), np.uint8).copy()
+    content[np.random.default_rng(1).integers(len(content) // 4, len(content), 200)] ^= 4
+    (tmp_path / "damaged.mp4").write_bytes(content.tobytes())
+    seen = {hash(tuple(events_of(open_media(tmp_path / "damaged.mp4"), itertools.count(0.2, 0.4)))) for _ in range(4)}
+    assert len(seen) == 1
+
+
 def test_a_frame_that_is_asked_for_twice_is_the_same_object(clip) -> None:
     with open_media(clip("a.mp4", None, shades(10))) as media:
         one, two, other = media.read([0.31, 0.32, 0.5])

@@ -24,6 +24,9 @@ from fv2es.schema import SAMPLE_RATE, Frame, Sound
 if TYPE_CHECKING:
     import av
 
+# Pixels up to which parts of a frame are decoded at once and not several frames: with those, what is shown of a damaged
+# file depends on which of them was quicker, and two visitors would see different things.
+STEADY = 1920 * 1088
 THREADS = 4  # at most, of a decoder: each holds frames of its own
 
 
@@ -144,11 +147,17 @@ class PlainMedia:
                     "codec_whitelist": rules.DECODERS,
                     "max_pixels": str(self._max_pixels),
                 }
-                stream.codec_context.thread_type = "AUTO"
+                stream.codec_context.thread_type = self._threads(stream)
                 stream.codec_context.thread_count = min(THREADS, os.cpu_count() or 1)
         self._origin = (container.start_time or 0) / 1e6
         claimed = (container.duration or 0) / 1e6
         self.duration = claimed if 0 < claimed < 1e6 else None
+
+    @staticmethod
+    def _threads(stream: av.stream.Stream) -> str:
+        """What of a stream is decoded at once."""
+        large = stream.type == "video" and stream.codec_context.width * stream.codec_context.height > STEADY
+        return "AUTO" if large else "SLICE"
 
     def _first(self, streams: Iterable[av.stream.Stream], what: str) -> Any:
         """The first for which there is a decoder."""
