@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/json.md")
 RUNTIME, DEVELOPMENT = ("fv2es", "app.py"), ("tests", "benchmarks", "examples", "tools")
-# The name on the index of packages where it is not that of the import.
-INDEX_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
+# The name on the index of packages where it is not that of the import; starlette is what gradio's server is made of.
+INDEX_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "starlette": "gradio"}
 
 
 def front_matter() -> dict[str, str]:
