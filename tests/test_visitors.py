@@ -143,6 +143,41 @@ def test_health_says_how_busy_the_server_is(paced_server, tmp_path) -> None:
     assert httpx.get(url).json()["reading"] == 0
 
 
+def test_metrics_count_what_was_done(paced_server, tmp_path) -> None:
+    """In the text format of Prometheus: every sample has a type, and belongs to this program."""
+    pace, client, _ = paced_server
+    url = f"{client.src.rstrip('/')}/metrics"
+    before = measured(httpx.get(url))
+    assert before["fv2es_jobs_reading"] == before["fv2es_utterances_total"] == 0
+    assert before["fv2es_jobs_room"] == 1
+    clip = tmp_path / "secret.mp4"
+    clip.write_bytes(b"a clip")
+    pace.gate.release(3)
+    utterances = client.predict(handle_file(clip), "none", api_name="/analyze")["utterances"]
+    until(lambda: measured(httpx.get(url))['fv2es_jobs_total{ended="done"}'] == 1)
+    after = measured(httpx.get(url))
+    assert after["fv2es_utterances_total"] == len(utterances)
+    assert after["fv2es_speech_seconds_total"] == pytest.approx(sum(one["end"] - one["start"] for one in utterances))
+    spent = {stage: sum(one["seconds"][stage] for one in utterances) for stage in utterances[0]["seconds"]}
+    for stage, seconds in spent.items():
+        assert after[f'fv2es_stage_seconds_total{{stage="{stage}"}}'] == pytest.approx(seconds, abs=1e-3)
+    assert "secret" not in httpx.get(url).text
+
+
+def measured(answer: httpx.Response) -> dict[str, float]:
+    """Sample → value."""
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    typed, found = set(), {}
+    for line in answer.text.splitlines():
+        if line.startswith("# TYPE "):
+            typed.add(re.fullmatch(r"# TYPE (fv2es_\w+) (?:counter|gauge)", line)[1])
+        elif not line.startswith("# HELP "):
+            name, labels, value = re.fullmatch(r'(fv2es_\w+)(\{\w+="[^"]*"\})? (\S+)', line).groups("")
+            assert name in typed
+            found[name + labels] = float(value)
+    return found
+
+
 def test_who_finds_the_queue_full_is_told_so(paced_server, tmp_path) -> None:
     """Two are read, one waits, and one more is too many."""
     pace, client, _ = paced_server
@@ -192,7 +227,9 @@ def test_answers_have_no_secrets(real, tmp_path, monkeypatch) -> None:
     """What the server says of itself to whoever asks, without having uploaded anything."""
     monkeypatch.setenv("HF_TOKEN", "hf_a_secret_of_this_host")
     url, _ = real
-    said = [httpx.get(f"{url.rstrip('/')}/{path}").text for path in ("", "config", "health", "gradio_api/info")]
+    said = [
+        httpx.get(f"{url.rstrip('/')}/{path}").text for path in ("", "config", "health", "gradio_api/info", "metrics")
+    ]
     together = "\n".join(said)
     assert "hf_a_secret_of_this_host" not in together
     assert str(Path.home()) not in json.dumps(said[2])
@@ -215,6 +252,7 @@ def test_a_failure_has_the_number_of_its_job(tmp_path, caplog) -> None:
     assert caught.value.__notes__ == [f"This was job {number[1]}."]
     assert "secret" not in caplog.text
     assert jobs.over["failed"] == 1
+    assert jobs.errors == {"OSError": 1}
     assert jobs.reading == 0
 
 

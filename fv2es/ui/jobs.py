@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,6 +29,9 @@ class Jobs:
         self._lock = threading.Lock()
         self.reading = 0
         self.over = {"done": 0, "stopped": 0, "refused": 0, "failed": 0}
+        self.errors: Counter[str] = Counter()  # by kind
+        self.utterances, self.speech = 0, 0.0  # how many, and how many seconds of clip they are
+        self.stages: Counter[str] = Counter()  # seconds of work
 
     def watched(self, analyse: Callable[..., Any]) -> Callable[..., Any]:
         """The same, but each analysis has a number, which the log names when it begins and when it is over."""
@@ -45,10 +49,19 @@ class Jobs:
             self.reading += 1
             return self.reading
 
-    def end(self, how: str) -> None:
+    def count(self, reading: Reading) -> None:
+        with self._lock:
+            self.utterances += 1
+            self.speech += reading.span.duration
+            self.stages.update(reading.seconds)  # type: ignore[arg-type]  # a Counter adds what it is given
+
+    def end(self, how: str, kind: str = "") -> None:
+        """kind: of the error that ended it."""
         with self._lock:
             self.reading -= 1
             self.over[how] += 1
+            if kind:
+                self.errors[kind] += 1
 
 
 class Job:
@@ -70,6 +83,7 @@ class Job:
         readings = iter(self._analysis)
         while (reading := self._next(readings)) is not None:
             self._utterances += 1
+            self._jobs.count(reading)
             yield reading
         self._whole = True
 
@@ -91,18 +105,18 @@ class Job:
         try:
             return step()
         except SENTENCES as error:
-            self._end("refused", str(error))
+            self._end("refused", str(error), error)
             raise
         except Exception as error:
             error.add_note(f"This was job {self._number}.")
-            self._end("failed", type(error).__name__)
+            self._end("failed", type(error).__name__, error)
             raise
 
-    def _end(self, how: str, why: str = "") -> None:
+    def _end(self, how: str, why: str = "", error: Exception | None = None) -> None:
         if self._over:
             return
         self._over = True
-        self._jobs.end(how)
+        self._jobs.end(how, "" if error is None else type(error).__name__)
         spent = time.monotonic() - self._began
         said = f" ({why})" if why else ""
         logger.info("job %s: %s%s; %d utterances in %.1f s", self._number, how, said, self._utterances, spent)

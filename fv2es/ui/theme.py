@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from fv2es.ui.jobs import health
+from fv2es.ui.metrics import metrics
 
 FOLDER = Path(__file__).parent
 STYLES = [FOLDER / "style.css", FOLDER / "tabs.css"]
@@ -86,5 +87,5 @@ def launch_options(demo: Any) -> dict[str, Any]:
         "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
         "i18n": demo.words.i18n,
         "footer_links": ["api"],
-        "app_kwargs": {"routes": [health(demo)]},
+        "app_kwargs": {"routes": [health(demo), metrics(demo)]},
     }
