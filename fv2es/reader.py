@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fv2es.hub import Checkpoint, CheckpointError, load_model, open_checkpoint
+from fv2es.modalities.spectrogram import one_thread
 from fv2es.models.inputs import Tokenizer, make_batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.tokenizer import AlbertTokenizer, SubwordTokenizer
@@ -71,7 +72,8 @@ class Reader:
             raise ValueError(f"There is nothing to read at {empty[0].start:.1f} s: no face, no voice, no words.")
         batch = make_batch(utterances, self.model.inputs, self.tokenizer)
         watching = watch(self.model, batch) if attention else nullcontext()
-        with self._lock, torch.inference_mode(), watching as watched:
+        threads = one_thread() if len(utterances) == 1 else nullcontext()
+        with self._lock, torch.inference_mode(), threads, watching as watched:
             output = self.model(batch)
         seen = watched.by_utterance(batch, utterances, self.model.inputs.mel) if watched else [{}] * len(utterances)
         return [

@@ -87,6 +87,19 @@ def test_noise_and_emptiness_hold_no_face(cascade: Cascade) -> None:
     assert [len(one) for one in cascade.detect(noise[:, :20], 40)] == [0, 0, 0]
 
 
+def test_the_thread_count_is_put_back(cascade: Cascade, pictures: np.ndarray) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        cascade.detect(pictures[:1], 40)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="million"):
+            cascade.detect(np.broadcast_to(np.uint8(0), (1, 3000, 3000, 3)), 40)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_means_are_those_of_torch() -> None:
     pictures = np.random.default_rng(1).integers(0, 256, (2, 90, 130, 3), np.uint8)
     sums, plain = _Sums(pictures), torch.from_numpy(pictures).permute(0, 3, 1, 2).float()

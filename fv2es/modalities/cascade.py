@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from fv2es.modalities.spectrogram import one_thread
+
 FACTOR = 0.709  # from one scale of the pyramid to the next: half the area
 WINDOW, STRIDE = 12, 2  # pixels, of the first network
 SIDES = (24, 48)  # pixels of a candidate, as the second and the third network see it
@@ -53,12 +55,15 @@ class Cascade:
             for one in (whole.pnet, whole.rnet, whole.onet)
         )
 
-    @torch.inference_mode()
     def detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
         """(N, h, w, 3) uint8 → N arrays (F, 5) float32: left, top, right, bottom, confidence; surest first.
 
         smallest: side of the smallest face that is looked for, pixels, at least WINDOW.
         """
+        with torch.inference_mode(), one_thread():
+            return self._detect(pictures, smallest)
+
+    def _detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
         sums = _Sums(pictures)
         found = self._propose(sums, smallest)
         for network, side, sure in zip(self._networks[1:], SIDES, SURE[1:], strict=True):

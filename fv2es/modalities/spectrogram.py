@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +30,21 @@ def _transform():
         return torchaudio.transforms.MelSpectrogram(SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch works in the caller's thread alone, for work so small that two threads wait for one another more than they
+    work. Of one utterance that is all of it, and the other core decodes meanwhile: two threads took twice the
+    processor's time, and no less of the clock's."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def mel_spectrogram(waveform: np.ndarray) -> np.ndarray:
     """(n,) samples at 16 kHz → (128, T) float32 power mel-spectrogram, T = 1 + n // 200.
 
@@ -37,7 +54,7 @@ def mel_spectrogram(waveform: np.ndarray) -> np.ndarray:
 
     if len(waveform) < N_FFT:
         return np.zeros((N_MELS, 0), np.float32)
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread():
         samples = torch.from_numpy(np.ascontiguousarray(waveform, np.float32))
         return _transform()(samples).numpy()
 
