@@ -71,9 +71,14 @@ class _Watch:
         self.peak = own + self._largest if own else 0
 
     def _look(self) -> None:
+        own = _text(PROC / "cmdline")
         while not self._over.wait(LOOK):
-            children = [one for task in PROC.glob("task/*/children") for one in _text(task).split()]
-            self._largest = max([self._largest, *(_peak(Path("/proc") / one) for one in children)])
+            numbers = [one for task in PROC.glob("task/*/children") for one in _text(task).split()]
+            children = [Path("/proc") / one for one in numbers]
+            begun = [
+                one for one in children if _text(one / "cmdline") != own
+            ]  # else it is still a copy of this process
+            self._largest = max([self._largest, *map(_peak, begun)])
 
 
 def _text(path: Path) -> str:

@@ -155,7 +155,7 @@ def _plain_silero() -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
 
 
 def report(rows: list[dict[str, Any]]) -> str:
-    head = ["clip", "straightforward, s", "FV2ES, s", "times faster", "processor, times less", "peak memory, MB"]
+    head = ["clip", "straightforward, s", "FV2ES, s", "times faster", "processor, times less"]
     body = []
     for row in rows:
         plain, quick = row["straightforward"], row["fv2es"]
@@ -168,7 +168,6 @@ def report(rows: list[dict[str, Any]]) -> str:
                 spread([one["wall"] for one in quick]),
                 f"{clock:.1f}",
                 f"{work[0] / work[1]:.1f}",
-                f"{max(one['peak'] for one in plain) / 1e6:.0f} / {max(one['peak'] for one in quick) / 1e6:.0f}",
                 "yes" if row["same_spans"] else "NO",
                 f"{row['apart']:.3f} ({row['apart_mean']:.3f})",
             )
