@@ -4,17 +4,24 @@ The client reads its settings when it is imported, so each of its runs is a proc
 of this repository, whose package is the real one.
 """
 
+import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from dataclasses import fields
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from hub_server import TOKEN, Hub, serve
 
+from fv2es.limits import Limits
 from fv2es.remote import SpaceError, collect
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -286,3 +293,141 @@ def test_a_checkpoint_without_a_card_is_not_shown_to_others(hub: Hub, deploy, ro
     (root / "checkpoints" / "mine" / "README.md").unlink()
     assert refused(deploy()) == "The checkpoint 'mine' has no model card (README.md)."
     assert hub.asked == []
+
+
+# A machine of one's own
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's, in their order, with what follows them on one line."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", "").splitlines()
+    return [tuple(line.split(maxsplit=1)) for line in joined if line.strip()]
+
+
+def is_let_through(path: str) -> bool:
+    """By .dockerignore, of whose rules the last that fits counts; one for a folder is one for all in it."""
+    through = True
+    for rule in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        pattern = rule.removeprefix("!").removeprefix("**/")
+        parts = Path(path).parts
+        hit = any(fnmatch(part, pattern) for part in (parts if "**/" in rule else parts[:1]))
+        if rule and not rule.startswith("#") and hit:
+            through = rule.startswith("!")
+    return through
+
+
+def copied() -> set[str]:
+    """What the last stage takes from this repository."""
+    last = instructions()[[word for word, _ in instructions()].index("FROM", 1) :]
+    lines = [rest.split()[:-1] for word, rest in last if word == "COPY" and not rest.startswith("--from")]
+    return {source for line in lines for source in line}
+
+
+def test_the_image_has_what_a_space_has():
+    known = {"FROM", "RUN", "COPY", "WORKDIR", "ENV", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
+    assert {word for word, _ in instructions()} <= known
+    for path in collect():
+        if path != "requirements.txt" and not path.startswith("docs/"):
+            assert copied() & {path, path.partition("/")[0]}, f"{path} is not copied"
+            assert is_let_through(path), f"{path} is kept away"
+    assert all((ROOT / source).exists() and is_let_through(source) for source in {*copied(), "requirements.txt"})
+    kept_away = ("tests/test_app.py", "runs/x", ".git/config", "fv2es/ui/__pycache__/x.pyc", "requirements-dev.txt")
+    assert not [path for path in kept_away if is_let_through(path)]
+
+
+def test_the_image_runs_as_the_page_asks():
+    from fv2es.ui.jobs import HEALTH
+
+    head = (ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    (python,) = {rest.split("-")[0] for word, rest in instructions() if word == "FROM"}
+    assert f'python_version: "{python.removeprefix("python:")}"' in head
+    last = dict(instructions())
+    assert last["USER"] not in ("root", "0")
+    words = [word for word, _ in instructions()]
+    assert words.index("USER") > max(index for index, word in enumerate(words) if word in ("RUN", "COPY"))
+    assert "GRADIO_SERVER_NAME=0.0.0.0" in last["ENV"]
+    check = json.loads(last["HEALTHCHECK"].partition("CMD ")[2])
+    assert check[:2] == ["python", "-c"]
+    assert f"'GET', '{HEALTH}'" in check[2]
+    assert last["EXPOSE"] == "7860" in check[2]
+    assert json.loads(last["CMD"]) == ["python", "app.py"]
+
+
+@pytest.mark.parametrize(("status", "well"), [(200, True), (503, True), (500, False), (None, False)])
+def test_the_check_of_health(status, well):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status if self.path == "/health" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    code = json.loads(dict(instructions())["HEALTHCHECK"].partition("CMD ")[2])[2]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        port = server.server_port
+        if status is None:
+            server.server_close()
+        else:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        done = subprocess.run([sys.executable, "-c", code.replace("7860", str(port))], capture_output=True, check=False)
+        if status is not None:
+            server.shutdown()
+    assert (done.returncode == 0) is well
+
+
+# What a host reads
+
+
+def documented() -> dict[str, str]:
+    """Variable → what holds without it."""
+    text = (ROOT / "docs/hosting.md").read_text(encoding="utf-8")
+    table = text.partition("## Environment variables")[2].partition("\n## ")[0]
+    found = {}
+    for names, _, default in re.findall(r"^\| (`.*?) \| (.*) \| (.*?) ?\|$", table, re.MULTILINE):
+        names = re.findall(r"`(\w+)`", names)
+        defaults = default.split(", ") if len(names) == len(default.split(", ")) else [default] * len(names)
+        found |= dict(zip(names, defaults, strict=True))
+    return found
+
+
+def read_by_the_code() -> set[str]:
+    """Every whole string of the code that is the name of such a variable, and those of the limits."""
+    names = {f"FV2ES_{field.name.upper()}" for field in fields(Limits)}
+    for file in [ROOT / "app.py", *(ROOT / "fv2es").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names |= set(re.findall(r"^(?:FV2ES|HF|GRADIO|SPACES|OMP)_[A-Z_]*[A-Z]$", node.value))
+    return names
+
+
+def test_all_variables_are_in_the_table():
+    table, code = set(documented()), read_by_the_code()
+    assert {"FV2ES_CHECKPOINT", "FV2ES_WHISPER", "FV2ES_MAX_BYTES", "HF_HUB_DISABLE_XET"} <= code, "they were found"
+    assert code <= table
+    assert {name for name in table if name.startswith("FV2ES_")} <= code
+
+
+def test_the_limits_of_the_table_hold():
+    table = documented()
+    for field in fields(Limits):
+        assert float(table[f"FV2ES_{field.name.upper()}"]) == field.default, field.name
+
+
+def test_what_is_said_of_deleting_holds():
+    from fv2es.takeaway import shelf
+    from fv2es.ui import page
+
+    text = (ROOT / "docs/hosting.md").read_text(encoding="utf-8")
+    assert (page.KEEP, page.SWEEP, shelf.KEEP_SECONDS, shelf.MAX_BYTES) == (3600, 600, 3600, 1e9)
+    assert all(
+        said in text for said in ("an hour old", "every ten minutes", "1 GB of newer ones", "hour after the tab")
+    )
+
+
+def test_the_links_of_the_page_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#\s]+)\)", (ROOT / "docs/hosting.md").read_text(encoding="utf-8")):
+        assert (ROOT / "docs" / target).exists()
