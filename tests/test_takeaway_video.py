@@ -16,7 +16,7 @@ from test_takeaway_files import CALM, NASTY, a_result
 from fv2es.emotions import COLOURS
 from fv2es.limits import Limits
 from fv2es.media import MediaError
-from fv2es.takeaway import annotate
+from fv2es.takeaway import annotate, fonts
 from fv2es.takeaway.fonts import font_for
 from fv2es.takeaway.layout import LONGER_SIDE, arrange
 from fv2es.takeaway.mp4 import ENCODERS, best_encoder
@@ -315,3 +315,15 @@ def test_wrapping():
 
 def test_an_encoder_that_every_browser_plays_is_here():
     assert best_encoder() == next(iter(ENCODERS))
+
+
+def test_letters_that_no_font_here_has_are_left_out_and_said(monkeypatch):
+    monkeypatch.setattr(fonts, "_wide", lambda: ())
+    assert fonts.legible("Grüße, ça va?") == "Grüße, ça va?"
+    assert fonts.legible("no \U000f0000way") == "no way"
+    assert fonts.legible("今天天气很好") == ""
+    words = {"start": 0.0, "end": 1.0, "active": [], "probabilities": {}, "transcript": "今天天气很好"}
+    panel = Panel((640, 200), {"happy": 0.5}, "a model")
+    drawn = panel.draw(1, words)
+    assert np.array_equal(drawn, panel.draw(1, words | {"transcript": "很好"})), "both are the same sentence"
+    assert not np.array_equal(drawn, panel.draw(1, words | {"transcript": ""}))
