@@ -154,7 +154,7 @@ class PlainMedia:
         self.duration = claimed if 0 < claimed < 1e6 else None
 
     @staticmethod
-    def _threads(stream: av.stream.Stream) -> str:
+    def _threads(stream: Any) -> str:
         """What of a stream is decoded at once."""
         large = stream.type == "video" and stream.codec_context.width * stream.codec_context.height > STEADY
         return "AUTO" if large else "SLICE"
