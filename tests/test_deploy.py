@@ -411,6 +411,15 @@ def test_all_variables_are_in_the_table():
     assert {name for name in table if name.startswith("FV2ES_")} <= code
 
 
+def test_what_is_fetched_beforehand_is_what_is_used():
+    from fv2es.modalities.speech.whisper import MULTILINGUAL, WEIGHTS
+
+    head = (ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    english, other = (one.partition("@")[0] for one in (WEIGHTS, MULTILINGUAL))
+    assert head.partition("preload_from_hub:\n")[2].startswith(f"  - {english}\n")
+    assert f"  - {other}\n" in head.partition("models:\n")[2]
+
+
 def test_the_limits_of_the_table_hold():
     table = documented()
     for field in fields(Limits):
