@@ -13,6 +13,7 @@ class FileReader:
 
     def __init__(self, settings: Settings) -> None:
         """Raises CheckpointError or SpeechError where something cannot be had."""
+        from fv2es.media import Decoders
         from fv2es.modalities.faces import FaceFinder
         from fv2es.modalities.speech import make_transcriber
         from fv2es.reader import load_reader
@@ -20,6 +21,7 @@ class FileReader:
         self.settings = settings
         self._reader = load_reader(settings.model)
         self._finder = FaceFinder()
+        self._decoders = Decoders()  # one is ready when the next file comes
         self._transcriber, self._notes = make_transcriber(settings.speech, language=settings.language)
 
     def __call__(self, job: Job) -> dict[str, Any]:
@@ -37,6 +39,7 @@ class FileReader:
             speaker=self.settings.speaker,
             limits=Limits.unlimited(),
             finder=self._finder,
+            decoders=self._decoders,
             transcriber=None if typed else self._transcriber,
         ) as analysis:
             fold, utterances = Fold(self._reader.emotions, self._reader.thresholds), []
