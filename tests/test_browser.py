@@ -327,5 +327,6 @@ def test_an_example_with_the_shipped_model(visit, examples):
         page.get_by_text("Done: ").wait_for(timeout=4_000 * WAIT)
         page.locator("#stage").get_by_text("from the subtitles").wait_for()
         assert page.locator("#stage img").count() >= 1
+        page.context.close()  # before the server, which it goes on asking
     finally:
         demo.close()

@@ -132,6 +132,8 @@ class FaceTrack:
 
     def follow_all(self, frames: Sequence[Frame]) -> list[FaceCrop | None]:
         """What `follow` gives for one frame after the other; faces are looked for in all of them together."""
+        if not frames:
+            return []  # what finds faces may still have to be loaded
         return [self._follow(frame, found) for frame, found in zip(frames, self.finder.find(frames), strict=True)]
 
     def _follow(self, frame: Frame, found: list[Detection]) -> FaceCrop | None:
