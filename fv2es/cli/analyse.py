@@ -21,13 +21,20 @@ DEFAULT_MODEL = "v2em-compact"
 def add_to(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("analyse", help="read a clip, utterance by utterance", description=__doc__)
     parser.add_argument("clip", metavar="CLIP", help="a video, a sound file or a picture")
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="which model (default: %(default)s)")
+    add_who_and_how(parser)
     parser.add_argument(
         "--speech",
         default="auto",
         metavar="auto|none|whisper|pocketsphinx|FILE",
         help="where the words come from; FILE: subtitles, .srt or .vtt (default: %(default)s)",
     )
+    files.add_to(parser)
+    parser.set_defaults(run=run)
+
+
+def add_who_and_how(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever reads clips: by which model, in which language, whose face."""
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="which model (default: %(default)s)")
     parser.add_argument(
         "--language",
         default="en",
@@ -41,8 +48,6 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         choices=("largest", "left", "right"),
         help="which face is followed; left, right: in that half of the picture (default: %(default)s)",
     )
-    files.add_to(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fv2es.cli.analyse import DEFAULT_MODEL
+from fv2es.cli.analyse import add_who_and_how
 from fv2es.cli.output import CommandError, Progress, printable
 
 if TYPE_CHECKING:
@@ -22,25 +22,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "inputs", nargs="+", metavar="IN", help="folders, patterns such as 'clips/*.mp4', manifests (.tsv), files"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder of the results")
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="which model (default: %(default)s)")
+    add_who_and_how(parser)
     parser.add_argument(
         "--speech",
         default="auto",
         choices=("auto", "none", "whisper", "pocketsphinx"),
         help="where the words come from, but for a manifest's texts (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--language",
-        default="en",
-        metavar="CODE",
-        help="the language that a recogniser is to hear, es for Spanish, auto to find out; Whisper translates what is "
-        "not English (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--speaker",
-        default="largest",
-        choices=("largest", "left", "right"),
-        help="which face is followed (default: %(default)s)",
     )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
     parser.add_argument(
