@@ -234,7 +234,7 @@ def test_no_other_fusion_nearby_is_better(seed):
 def test_where_modalities_are_silent_their_no_comes_to_weigh_less():
     thresholds = np.full(E, -0.5)
     silences = [
-        float(fitted(*pseudo_utterances(PARTS, 2100, silent=silent), thresholds).silence.mean())
+        float(fitted(*pseudo_utterances(PARTS, 2100, silent=silent), thresholds).silence.detach().mean())
         for silent in (0.0, 0.3, 0.6)
     ]
     assert silences == sorted(silences)
