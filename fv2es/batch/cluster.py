@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from fv2es.batch.jobs import BatchError, Job
 from fv2es.batch.reading import FileReader
-from fv2es.batch.record import Outcome, Settings, Shelf, fail, outcome_of
+from fv2es.batch.record import Outcome, Settings, Shelf, fail
 from fv2es.batch.workers import DIED, PATIENCE, Careful, Make
 
 RESTARTS, RETRIES = 3, 1
@@ -57,7 +57,7 @@ def read_all(
                 yield Outcome(**row)
             for job in some:  # actors that died more often than they may
                 if job.name not in known:
-                    yield _from_record(shelf, job) or fail(shelf, job, DIED)
+                    yield shelf.outcome(job.name) or fail(shelf, job, DIED)
     finally:
         ray.shutdown()
 
@@ -111,10 +111,4 @@ class _Actor:
 
     def __call__(self, row: Row) -> Row:
         job = Job(row["name"], Path(row["file"]), row["text"] or None)
-        return vars(_from_record(self._shelf, job) or self._read(job))
-
-
-def _from_record(shelf: Shelf, job: Job) -> Outcome | None:
-    """How it went where the word of it was lost."""
-    record = shelf.get(job.name)
-    return None if record is None else outcome_of(job.name, record)
+        return vars(self._shelf.outcome(job.name) or self._read(job))

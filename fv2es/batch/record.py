@@ -69,6 +69,13 @@ class Shelf:
         except FileNotFoundError:
             return None
 
+    def outcome(self, name: str) -> Outcome | None:
+        """How it went, where the word of it was lost; None where there is no record yet."""
+        if (record := self.get(name)) is None:
+            return None
+        error = record.get("error", "")
+        return Outcome(name, FAILED if error else DONE, error, record["seconds"])
+
     def has(self, name: str) -> bool:
         return self.path(name).exists()
 
@@ -99,12 +106,6 @@ def keep(shelf: Shelf, job: Job, read: Callable[[Job], dict[str, Any]]) -> Outco
     seconds = time.perf_counter() - start
     shelf.put(job.name, document | {"name": job.name, "seconds": round(seconds, 3)})
     return Outcome(job.name, DONE, seconds=seconds)
-
-
-def outcome_of(name: str, record: dict[str, Any]) -> Outcome:
-    """How it went, from what is on the shelf."""
-    error = record.get("error", "")
-    return Outcome(name, FAILED if error else DONE, error, record["seconds"])
 
 
 def fail(shelf: Shelf, job: Job, error: str, seconds: float = 0.0) -> Outcome:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fv2es.batch.record import DONE, FAILED, WAITING, Shelf
-from fv2es.schema import MODALITIES
 from fv2es.takeaway.atomic import atomic_file
-from fv2es.takeaway.tables import BOM, safe
+from fv2es.takeaway.tables import BOM, cells, header, safe
 from fv2es.takeaway.text import one_line
 
 UTTERANCES, FILES = "utterances", "files"
@@ -39,19 +38,9 @@ def write_tables(shelf: Shelf, names: Sequence[str], emotions: Sequence[str]) ->
 
 
 def _utterance_columns(emotions: Sequence[str]) -> dict[str, type]:
-    alone = {f"{modality}_{name}": float for modality in MODALITIES for name in emotions}
-    return {
-        "file": str,
-        "utterance": int,
-        "start": float,
-        "end": float,
-        "active": str,
-        "transcript": str,
-        "transcript_source": str,
-        **dict.fromkeys(emotions, float),
-        **alone,
-        "faces_found": int,
-    }
+    kinds: dict[str, type] = dict.fromkeys(("active", "transcript", "transcript_source"), str)
+    kinds |= dict.fromkeys(("utterance", "faces_found"), int)
+    return {"file": str, **{name: kinds.get(name, float) for name in header(emotions)}}
 
 
 def _file_columns(emotions: Sequence[str]) -> dict[str, type]:
@@ -71,14 +60,8 @@ def _file_columns(emotions: Sequence[str]) -> dict[str, type]:
 def _utterances(shelf: Shelf, names: Iterable[str], emotions: Sequence[str]) -> Iterator[Row]:
     for name in names:
         for number, one in enumerate((shelf.get(name) or {}).get("utterances", ()), 1):
-            row = {"file": name, "utterance": number, "start": one["start"], "end": one["end"]}
-            row |= {"active": _active(one["active"]), "faces_found": one["faces_found"]}
-            row |= {"transcript": one_line(one["transcript"]), "transcript_source": one["transcript_source"]}
-            row |= {emotion: one["probabilities"].get(emotion) for emotion in emotions}
-            for modality in MODALITIES:
-                alone = one["modalities"][modality] or {}
-                row |= {f"{modality}_{emotion}": alone.get(emotion) for emotion in emotions}
-            yield row
+            row = dict(zip(header(emotions), cells(number, one, emotions), strict=True))
+            yield {"file": name, **row, "transcript": one_line(one["transcript"])}
 
 
 def _files(shelf: Shelf, names: Iterable[str], emotions: Sequence[str]) -> Iterator[Row]:
@@ -93,13 +76,9 @@ def _files(shelf: Shelf, names: Iterable[str], emotions: Sequence[str]) -> Itera
             row |= {"duration": record["duration"], "utterances": len(record["utterances"])}
             row |= {"notes": one_line(" ".join(record["notes"]))}
             if record["utterances"]:
-                row |= {"active": _active(record["summary"]["active"])}
+                row |= {"active": ", ".join(record["summary"]["active"]) or "neutral"}
                 row |= {emotion: record["summary"]["average"].get(emotion) for emotion in emotions}
         yield row
-
-
-def _active(names: Sequence[str]) -> str:
-    return ", ".join(names) or "neutral"
 
 
 def _write_csv(path: Path, columns: dict[str, type], rows: Iterator[Row]) -> Path:

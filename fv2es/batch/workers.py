@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fv2es.batch.jobs import BatchError, Job
 from fv2es.batch.reading import FileReader
-from fv2es.batch.record import Outcome, Settings, Shelf, fail, keep, outcome_of
+from fv2es.batch.record import Outcome, Settings, Shelf, fail, keep
 
 DIED = "The process that read this file died: the file may be damaged, or the memory was too small."
 TOO_LONG = "Reading this file took more than {seconds:.0f} seconds, so it was given up."
@@ -140,9 +140,7 @@ class _Worker:
         self.end()
         if job is None:
             return None
-        if (record := shelf.get(job.name)) is not None:  # it died between the record and the word
-            return outcome_of(job.name, record)
-        return fail(shelf, job, sentence, seconds)
+        return shelf.outcome(job.name) or fail(shelf, job, sentence, seconds)  # between the record and the word?
 
     def end(self) -> None:
         self._process.kill()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fv2es.schema import MODALITIES
@@ -31,11 +31,11 @@ def csv_text(document: Mapping[str, Any]) -> str:
     emotions = document["emotions"]
     writer.writerow([safe(name) for name in header(emotions)])
     for number, utterance in enumerate(document["utterances"], 1):
-        writer.writerow([safe(cell) for cell in _row(number, utterance, emotions)])
+        writer.writerow([safe(cell) for cell in cells(number, utterance, emotions)])
     return BOM + stream.getvalue()
 
 
-def header(emotions: list[str]) -> list[str]:
+def header(emotions: Sequence[str]) -> list[str]:
     """Names of the columns: all modalities together, then each alone."""
     alone = [f"{modality}_{name}" for modality in MODALITIES for name in emotions]
     return [*LEADING, *emotions, *alone, "faces_found"]
@@ -48,7 +48,8 @@ def safe(cell: Cell) -> Cell:
     return _FORMULA.sub(r"\1'", one_line(cell)) if isinstance(cell, str) else cell
 
 
-def _row(number: int, utterance: Mapping[str, Any], emotions: list[str]) -> Iterator[Cell]:
+def cells(number: int, utterance: Mapping[str, Any], emotions: Sequence[str]) -> Iterator[Cell]:
+    """One utterance's cells, in the order of `header`."""
     yield from (number, utterance["start"], utterance["end"])
     yield ", ".join(utterance["active"]) or "neutral"
     yield from (utterance["transcript"], utterance["transcript_source"])

@@ -122,12 +122,16 @@ class Job:
         logger.info("job %s: %s%s; %d utterances in %.1f s", self._number, how, said, self._utterances, spent)
 
 
+def queue_of(demo: Any) -> tuple[int, int | None]:
+    """How many wait, and how many may (None: any number); Gradio says so nowhere else."""
+    return len(demo._queue), demo._queue.max_size
+
+
 def health(demo: Any) -> Route:
     """Whether the page of `build_demo` serves, for whoever watches over it: 200, and 503 while its queue is full."""
 
     async def answer(request: Request) -> JSONResponse:
-        queue = demo._queue  # Gradio says its length nowhere else
-        waiting, room = len(queue), queue.max_size
+        waiting, room = queue_of(demo)
         full = room is not None and waiting >= room
         state = {
             "status": "full" if full else "ok",

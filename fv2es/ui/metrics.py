@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from fv2es.ui.jobs import queue_of
+
 METRICS = "/metrics"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,12 +28,12 @@ def metrics(demo: Any) -> Route:
 
 def page(demo: Any) -> str:
     """All of it, as text."""
-    jobs, queue = demo.jobs, demo._queue  # Gradio says its length nowhere else
+    jobs, (waiting, room) = demo.jobs, queue_of(demo)
     lines: list[str] = []
     for name, kind, told, label, samples in (
         ("fv2es_jobs_reading", "gauge", "Clips that are read now.", "", {"": jobs.reading}),
-        ("fv2es_jobs_waiting", "gauge", "Clips that wait for their turn.", "", {"": len(queue)}),
-        ("fv2es_jobs_room", "gauge", "How many may wait.", "", {"": queue.max_size or float("inf")}),
+        ("fv2es_jobs_waiting", "gauge", "Clips that wait for their turn.", "", {"": waiting}),
+        ("fv2es_jobs_room", "gauge", "How many may wait.", "", {"": room or float("inf")}),
         ("fv2es_jobs_total", "counter", "Clips that are over, by how they ended.", "ended", dict(jobs.over)),
         ("fv2es_errors_total", "counter", "Clips refused or failed, by the kind of error.", "kind", dict(jobs.errors)),
         ("fv2es_utterances_total", "counter", "Utterances read.", "", {"": jobs.utterances}),
