@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from fv2es.schema import Reading
 from fv2es.ui.handlers import SENTENCES
+from fv2es.ui.logs import NOTE
 
 HEALTH = "/health"
 
@@ -74,7 +75,7 @@ class Job:
         self._utterances = 0
         self._whole = self._over = False
         self._analysis: Any = None
-        logger.info("job %s: begun; %d being read", number, jobs.begin())
+        logger.info("job %s: begun; %d being read", number, jobs.begin(), extra={"job": number})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._analysis, name)
@@ -108,7 +109,7 @@ class Job:
             self._end("refused", str(error), error)
             raise
         except Exception as error:
-            error.add_note(f"This was job {self._number}.")
+            error.add_note(f"{NOTE}{self._number}.")
             self._end("failed", type(error).__name__, error)
             raise
 
@@ -116,10 +117,20 @@ class Job:
         if self._over:
             return
         self._over = True
-        self._jobs.end(how, "" if error is None else type(error).__name__)
+        kind = "" if error is None else type(error).__name__
+        self._jobs.end(how, kind)
         spent = time.monotonic() - self._began
         said = f" ({why})" if why else ""
-        logger.info("job %s: %s%s; %d utterances in %.1f s", self._number, how, said, self._utterances, spent)
+        about = {"job": self._number, "outcome": how, "utterances": self._utterances, "seconds": round(spent, 1)}
+        logger.info(
+            "job %s: %s%s; %d utterances in %.1f s",
+            self._number,
+            how,
+            said,
+            self._utterances,
+            spent,
+            extra=about | ({"error": kind} if kind else {}),
+        )
 
 
 def queue_of(demo: Any) -> tuple[int, int | None]:
