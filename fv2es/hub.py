@@ -41,6 +41,7 @@ class Checkpoint:
 
     @property
     def sha256(self) -> str:
+        """Of the weights' file, in hexadecimal, as the config names it."""
         return self.config["sha256"]
 
     @property

@@ -35,6 +35,7 @@ class Span:
 
     @property
     def duration(self) -> float:
+        """Seconds, above 0."""
         return self.end - self.start
 
     def __contains__(self, time: float) -> bool:
@@ -58,6 +59,7 @@ class Sound:
 
     @property
     def end(self) -> float:
+        """The time behind the last sample, in seconds."""
         return self.time + len(self.samples) / self.rate
 
 
@@ -173,6 +175,7 @@ class Reading:
 
     @property
     def span(self) -> Span:
+        """When the utterance is said."""
         return self.utterance.span
 
     @property

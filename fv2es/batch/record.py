@@ -55,9 +55,11 @@ class Shelf:
         _write(path, mine)
 
     def path(self, name: str) -> Path:
+        """Where a job's record lies, or will."""
         return self.folder / FOLDER / f"{name}.json"
 
     def put(self, name: str, document: dict[str, Any]) -> None:
+        """Write a record; it is there whole or not at all."""
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, document)
@@ -77,6 +79,7 @@ class Shelf:
         return Outcome(name, FAILED if error else DONE, error, record["seconds"])
 
     def has(self, name: str) -> bool:
+        """Is there a record, of success or of failure?"""
         return self.path(name).exists()
 
     def forget_failure(self, name: str) -> None:

@@ -102,6 +102,7 @@ class Pack:
 
     @property
     def emotions(self) -> tuple[str, ...]:
+        """The corpus's, in its order."""
         return self.corpus.emotions
 
     def count(self, split: str) -> int:

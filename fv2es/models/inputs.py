@@ -100,6 +100,7 @@ class Batch:
         return torch.stack([self.face_counts > 0, sound > 0, self.token_mask.any(1)], dim=1)
 
     def to(self, device: torch.device | str) -> Batch:
+        """The same on that device."""
         return Batch(*(getattr(self, one.name).to(device) for one in fields(self)))
 
 

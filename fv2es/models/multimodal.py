@@ -56,6 +56,7 @@ class MultimodalModel(nn.Module):
         return self.words(batch.tokens[there], batch.token_mask[there])
 
     def forward(self, batch: Batch) -> Output:
+        """Every modality that an utterance has, calibrated, and fused; whatever else is in the batch."""
         present = batch.present
         stacked = self.calibration.bias.new_zeros(len(batch), len(MODALITIES), len(self.emotions))
         for column, name in enumerate(MODALITIES):

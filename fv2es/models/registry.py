@@ -28,7 +28,7 @@ def _load_zoo() -> None:
 
 
 def list_models() -> tuple[str, ...]:
-    """All names, sorted."""
+    """The names that `create_model` knows, sorted; `hub.list_checkpoints` gives those that have trained weights."""
     _load_zoo()
     return tuple(sorted(_BUILDERS))
 

@@ -37,11 +37,12 @@ ASKED_PATIENCE = 120.0
 
 
 class Transcriber(Protocol):
-    """Where words come from. `waveform`: (n,) float32, 16 kHz, the sound of `span`."""
+    """Where words come from; `source` is the name that stands beside them."""
 
     source: str
 
-    def transcribe(self, waveform: np.ndarray, span: Span) -> Transcript: ...
+    def transcribe(self, waveform: np.ndarray, span: Span) -> Transcript:
+        """(n,) float32 in [-1, 1] at 16 kHz, the sound of `span` → its words, empty where nothing is said."""
 
 
 class NoWords:
