@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SAMPLE_RATE = 16_000  # Hz, of every waveform in the package
-N_MELS = 128
+N_MELS = 128  # bands of every spectrogram
 FACE, VOICE, WORDS = "face", "voice", "words"
-MODALITIES = (FACE, VOICE, WORDS)
+MODALITIES = (FACE, VOICE, WORDS)  # in this order wherever they stand in an array
 
 Box = tuple[float, float, float, float]
 
