@@ -13,13 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from fv2es.limits import Limits
-from fv2es.media import Cancelled, Decoders, MediaError, open_media
+from fv2es.media import Decoders, MediaError, open_media
 from fv2es.modalities.extract import extract
 from fv2es.modalities.faces import FaceFinder
 from fv2es.modalities.speech import ENGLISH, Transcriber, make_transcriber
 from fv2es.reader import Reader, load_reader
 from fv2es.results import make_reading
 from fv2es.schema import FACE, VOICE, Reading
+from fv2es.stopping import Cancelled, check, stoppable
 
 NO_SPEECH = "No speech was found, so the face alone was read."
 NO_FACE = "No face was found, so voice and words alone were read."
@@ -29,8 +30,8 @@ NOTHING = "Neither speech nor a face was found, so there is nothing to read."
 class Analysis(Iterator[Reading]):
     """A clip's readings, one as soon as it is known, and what a person should be told beside them.
 
-    Setting `cancel` or calling `close`, from any thread, ends the work at its next step and frees the file; decoding
-    is ended in the middle of whatever it does.
+    Setting `cancel` or calling `close`, from any thread, ends the work in the midst of whatever it does, and frees the
+    file (`fv2es.stopping`).
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class Analysis(Iterator[Reading]):
             transcriber=transcriber,
             speaker=speaker,
             limits=limits,
-            cancel=cancel.is_set,
         )
         self._readings = self._read()
 
     def __next__(self) -> Reading:
-        return next(self._readings)
+        with stoppable(self.cancel.is_set):
+            return next(self._readings)
 
     @property
     def notes(self) -> list[str]:
@@ -103,17 +104,15 @@ class Analysis(Iterator[Reading]):
                 if time.monotonic() - began > self._limits.job_seconds:
                     self._notes.append("The time for one clip was used up, so the rest of it was skipped.")
                     return
-                if self.cancel.is_set():
-                    return
                 start = time.perf_counter()
                 prediction = self.reader.predict([utterance], self._attention)[0]
                 spent = {**seconds, "model": time.perf_counter() - start}
                 seen.update(utterance.modalities)
                 yield make_reading(index, utterance, prediction, self.reader.emotions, self.reader.thresholds, spent)
-            if not self.cancel.is_set():
-                if VOICE not in seen:
-                    self._notes.clear()  # nobody was heard, so it does not matter who transcribes
-                self._notes += _missing(seen)
+            check()
+            if VOICE not in seen:
+                self._notes.clear()  # nobody was heard, so it does not matter who transcribes
+            self._notes += _missing(seen)
         except Cancelled:
             return
         finally:

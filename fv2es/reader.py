@@ -16,27 +16,35 @@ from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.tokenizer import AlbertTokenizer, SubwordTokenizer
 from fv2es.models.watching import Records, can_be_watched, watch
 from fv2es.schema import MODALITIES, Prediction, Utterance
+from fv2es.stopping import check, turn
 
 
 class Reader:
-    """Utterances → predictions. One may serve many visitors: a lock lets one in at a time."""
+    """Utterances → predictions. One may serve many visitors: a lock lets one in at a time.
+
+    Can be stopped (`fv2es.stopping`) while it waits for its turn and before any block of the model.
+    """
 
     def __init__(self, checkpoint: Checkpoint, model: MultimodalModel, tokenizer: Tokenizer) -> None:
         self.checkpoint = checkpoint
         self.model = model
         self.tokenizer = tokenizer
         self._lock = threading.Lock()
+        _make_stoppable(model)
 
     @property
     def name(self) -> str:
+        """Of the checkpoint."""
         return self.checkpoint.name
 
     @property
     def emotions(self) -> tuple[str, ...]:
+        """In the order of every array."""
         return self.checkpoint.emotions
 
     @property
     def thresholds(self) -> np.ndarray:
+        """(E,) probabilities from which on an emotion is active."""
         return self.checkpoint.thresholds
 
     @property
@@ -73,7 +81,7 @@ class Reader:
         batch = make_batch(utterances, self.model.inputs, self.tokenizer)
         watching = watch(self.model, batch) if attention else nullcontext()
         threads = one_thread() if len(utterances) == 1 else nullcontext()
-        with self._lock, torch.inference_mode(), threads, watching as watched:
+        with turn(self._lock), torch.inference_mode(), threads, watching as watched:
             output = self.model(batch)
         seen = watched.by_utterance(batch, utterances, self.model.inputs.mel) if watched else [{}] * len(utterances)
         return [
@@ -96,6 +104,23 @@ class Reader:
             return records
         found = spans(utterance.transcript.text, self.model.inputs.max_tokens)
         return records | {"tokens": np.array(found, np.int32).reshape(-1, 2)}
+
+
+def _make_stoppable(model: MultimodalModel) -> None:
+    """Before each of its blocks the model asks whether anybody waits. Not within the layers of torch's own transformer:
+    what they ask before would take their fast path from them."""
+    from torch import nn
+
+    own = {
+        part for layer in model.modules() if isinstance(layer, nn.TransformerEncoderLayer) for part in layer.modules()
+    }
+    for part in model.modules():
+        if part not in own:
+            part.register_forward_pre_hook(_before_a_block)
+
+
+def _before_a_block(module: object, given: object) -> None:
+    check()
 
 
 def load_reader(name: str = "v2em-compact") -> Reader:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fv2es.media import open_media
 from fv2es.modalities.aside import Aside
 from fv2es.modalities.extract import AHEAD, extract
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
+from fv2es.stopping import Cancelled, stoppable
 
 PATIENCE = 30.0  # seconds: an upper bound and never the thing that is tested
 
@@ -98,9 +100,13 @@ def test_the_clip_is_read_on_while_words_are_awaited_but_not_without_end(five: P
 def test_stop_does_not_wait_for_words(five: Path) -> None:
     slow, cancel = Slow(), threading.Event()
     with open_media(five) as media:
-        stream = extract(media, finder=NoFaces(), transcriber=slow, cancel=cancel.is_set)
         found: list = []
-        reader = threading.Thread(target=lambda: found.extend(stream), daemon=True)
+
+        def read() -> None:
+            with stoppable(cancel.is_set), suppress(Cancelled):
+                found.extend(extract(media, finder=NoFaces(), transcriber=slow))
+
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
         assert slow.began.wait(PATIENCE)
         cancel.set()
@@ -137,6 +143,5 @@ def test_calls_are_made_in_order_and_timed() -> None:
     made: list[int] = []
     with Aside() as aside:
         calls = [aside.call(made.append, number) for number in range(20)]
-        assert all(aside.wait(one, lambda: False) for one in calls)
-        assert all(one.result()[1] >= 0 for one in calls)
+        assert all(aside.wait(one)[1] >= 0 for one in calls)
     assert made == list(range(20))

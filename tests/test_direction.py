@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([*(ROOT / "fv2es").rglob("*.py"), *ROOT.glob("app.py")])
 
 NOUNS = ("schema", "emotions")
-MODALITIES = (*NOUNS, "limits", "media", "utterances", "modalities")
-MODEL = (*NOUNS, "modalities.spectrogram", "hub", "models", "reader")
+MODALITIES = (*NOUNS, "limits", "media", "stopping", "utterances", "modalities")
+MODEL = (*NOUNS, "modalities.spectrogram", "stopping", "hub", "models", "reader")
 DATA = (*MODALITIES, "data")
 
 # module (or package) → what of fv2es it may import; the longest name that fits a module counts.
@@ -27,7 +27,8 @@ ALLOWED = {
     "schema": NOUNS,
     "emotions": NOUNS,
     "limits": (),
-    "media": (*NOUNS, "limits", "media"),
+    "stopping": (),
+    "media": (*NOUNS, "limits", "stopping", "media"),
     "utterances": (*NOUNS, "limits", "utterances"),
     "modalities": MODALITIES,
     "modalities.spectrogram": NOUNS,
@@ -65,7 +66,19 @@ KEEPERS = {
     "huggingface_hub": ("remote", "modalities.speech", "models", "cli"),
 }
 NUMPY_ONLY = ("schema", "emotions", "results", "metrics")
-NO_TORCH = (*NUMPY_ONLY, "views", "takeaway", "media", "limits", "pipeline", "again", "evaluation", "ui", "app")
+NO_TORCH = (
+    *NUMPY_ONLY,
+    "views",
+    "takeaway",
+    "media",
+    "limits",
+    "stopping",
+    "pipeline",
+    "again",
+    "evaluation",
+    "ui",
+    "app",
+)
 
 
 def module_name(path: Path) -> str:

@@ -13,6 +13,7 @@ from fv2es.media import open_media
 from fv2es.modalities.extract import FACES, extract, extract_span
 from fv2es.modalities.faces import Detection
 from fv2es.schema import SAMPLE_RATE, Frame, Span, Transcript, Utterance
+from fv2es.stopping import Cancelled, stoppable
 
 
 class Finder:
@@ -135,10 +136,10 @@ def test_a_picture_is_one_utterance(tmp_path: Path) -> None:
 
 
 def test_cancel_is_asked_between_steps(spoken: Path) -> None:
-    asked: Iterator[bool] = iter([False] * 20 + [True] * 1000)
-    assert run(spoken, cancel=lambda: next(asked)) == []
-    with pytest.raises(StopIteration):
-        next(iter(run(spoken, cancel=lambda: True)))
+    asked: Iterator[bool] = iter([False] * 20)
+    with stoppable(lambda: next(asked, True)), pytest.raises(Cancelled):
+        run(spoken)
+    assert next(asked, None) is None
 
 
 def test_the_longest_utterance_is_kept(clip) -> None:

@@ -1,4 +1,4 @@
-"""Decoding children from the outside: started, listened to with a deadline, ended at once."""
+"""Children from the outside, those that decode and others: started, listened to with a deadline, ended at once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fv2es.media import rules
 from fv2es.media.wire import RING, Lines, Message, send, shared_file
+from fv2es.stopping import Cancelled
 
 LOOK = 0.1  # seconds from one look at `cancel` to the next
 START = 60.0  # seconds that a new process may take to begin; a busy machine needs a few
@@ -35,19 +36,16 @@ class Ended(Exception):
         self.sentence, self.tail = sentence, tail
 
 
-class Cancelled(Exception):
-    """Nobody wants what is waited for."""
-
-
 class Child:
-    """One decoding process; for one file, and for one thread at a time, but `end` may come from any."""
+    """One process, which decodes one file if it is given no other `module` to run; `size`: bytes of the memory that it
+    shares. For one thread at a time, but `end` may come from any."""
 
-    def __init__(self) -> None:
-        handle = shared_file(RING)
+    def __init__(self, module: str = "fv2es.media.child", size: int = RING) -> None:
+        handle = shared_file(size)
         try:
-            self.memory = mmap.mmap(handle, RING)
+            self.memory = mmap.mmap(handle, size)
             self._process = subprocess.Popen(
-                [sys.executable, "-S", "-P", "-m", "fv2es.media.child", str(handle), str(RING)],
+                [sys.executable, "-S", "-P", "-m", module, str(handle), str(size)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -104,7 +102,7 @@ class Child:
                     self.ready = True
                 take(message)
             except (ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
-                logger.warning("A decoding child talked nonsense: %s", error)
+                logger.warning("A child talked nonsense: %s", error)
                 self._kill()
                 raise Ended(rules.CRASHED, rules.CRASHED_TAIL) from error
 
@@ -135,7 +133,7 @@ class Child:
         code = self._process.returncode
         if not self._finalizer.alive:
             return Cancelled()
-        logger.warning("A decoding child ended with %s.", code)
+        logger.warning("A child ended with %s.", code)
         if code == -signal.SIGXCPU:
             return Ended(rules.TOO_SLOW, rules.TOO_SLOW_TAIL)
         if code == -signal.SIGKILL:  # by the system, as nobody else would

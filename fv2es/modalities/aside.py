@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
+
+from fv2es.stopping import LOOK, check
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
-LOOK = 0.05  # seconds between two looks whether the wait is over
-
 
 class Aside:
     """Calls are made in the order in which they were asked for. Leaving the `with` forgets those that have not begun;
-    one that has begun goes on by itself to its end, and the thread ends with it."""
+    one that has begun goes on by itself, to its end or until it learns that its caller has been stopped, and the
+    thread ends with it."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="aside")
@@ -29,18 +31,19 @@ class Aside:
     def call(
         self, function: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Future[tuple[Result, float]]:
-        """What `function` returns, and the seconds it took."""
+        """What `function` returns, and the seconds it took; Cancelled where nobody waits when its turn comes."""
 
         def timed() -> tuple[Result, float]:
+            check()
             start = time.perf_counter()
             return function(*given, **named), time.perf_counter() - start
 
-        return self._pool.submit(timed)
+        return self._pool.submit(copy_context().run, timed)
 
     @staticmethod
-    def wait(future: Future, cancel: Callable[[], bool]) -> bool:
-        """Wait until it is there (True) or `cancel` says that it is no longer wanted (False)."""
-        while not cancel():
-            if wait([future], timeout=LOOK).done:
-                return True
-        return False
+    def wait(future: Future[Result]) -> Result:
+        """What it comes to, or the exception it ends with. Raises Cancelled where it is no longer wanted before."""
+        check()
+        while not wait([future], timeout=LOOK).done:
+            check()
+        return future.result()

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from fv2es.modalities.spectrogram import one_thread
+from fv2es.stopping import check
 
 FACTOR = 0.709  # from one scale of the pyramid to the next: half the area
 WINDOW, STRIDE = 12, 2  # pixels, of the first network
@@ -44,7 +45,7 @@ class _Candidates:
 
 
 class Cascade:
-    """The three networks, on the processor. Not for two threads at once."""
+    """The three networks, on the processor. Not for two threads at once. Can be stopped before any of their calls."""
 
     def __init__(self) -> None:
         from facenet_pytorch import MTCNN
@@ -93,6 +94,7 @@ class Cascade:
 
     def _propose_at(self, scale: float, sums: _Sums) -> tuple[Tensor, Tensor]:
         """(K, 9) boxes, scores and shifts, and their owners (K,)."""
+        check()
         shown = sums.scaled(int(sums.height * scale + 1), int(sums.width * scale + 1))
         shifts, probabilities = self._networks[0](_normalised(shown))
         owners, rows, columns = (probabilities[:, 1] >= SURE[0]).nonzero(as_tuple=True)
@@ -109,7 +111,10 @@ class Cascade:
         square = _squared(found.boxes)
         crops, inside = sums.crops(square.numpy(), found.owners.numpy(), side)
         square, owners = square[inside], found.owners[inside]
-        answers = [network(_normalised(part)) for part in np.array_split(crops, -(-len(crops) // AT_ONCE) or 1)]
+        answers = []
+        for part in np.array_split(crops, -(-len(crops) // AT_ONCE) or 1):
+            check()
+            answers.append(network(_normalised(part)))
         shifts, scores = torch.cat([one[0] for one in answers]), torch.cat([one[-1] for one in answers])[:, 1]
         passed = scores > sure
         return _Candidates(square[passed], scores[passed], owners[passed]), shifts[passed]

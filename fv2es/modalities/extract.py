@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,8 +25,9 @@ from fv2es.media import Media
 from fv2es.modalities.aside import Aside
 from fv2es.modalities.faces import FaceTrack, Finder, face_of_picture
 from fv2es.modalities.spectrogram import SECONDS_PER_PIECE, mel_spectrogram
-from fv2es.modalities.speech import Transcriber
+from fv2es.modalities.speech import SpeechError, Transcriber
 from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Span, Transcript, Utterance
+from fv2es.stopping import check
 from fv2es.utterances import Segmenter
 
 FACES = 5  # of an utterance that are shown to a model
@@ -46,11 +47,11 @@ def extract(
     transcriber: Transcriber,
     speaker: str = "largest",
     limits: Limits | None = None,
-    cancel: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[Utterance, Seconds], None, None]:
     """Each utterance of a clip, in order, with the seconds that each stage has taken since the one before.
 
-    What an utterance lacks is missing, never filled. `cancel` is asked between any two steps. Raises MediaError.
+    What an utterance lacks is missing, never filled; a recogniser that fails is told of in the notes of `media`. Raises
+    MediaError; Cancelled, in the midst of any step, where the caller is no longer waited for (`fv2es.stopping`).
     """
     limits = limits or Limits.unlimited()
     watch = _Stopwatch()
@@ -61,11 +62,11 @@ def extract(
     spoken = False
     if media.has_audio:
         with Aside() as aside:
-            for part in _spoken(media, limits, track, transcriber, aside, watch, cancel):
+            for part in _spoken(media, limits, track, transcriber, aside, watch):
                 spoken = True
                 yield part
-    if media.has_video and not spoken and not cancel():
-        yield from _face_only(media, track, watch, cancel)
+    if media.has_video and not spoken:
+        yield from _face_only(media, track, watch)
 
 
 def extract_span(media: Media, span: Span | None, *, finder: Finder, speaker: str = "largest") -> Utterance:
@@ -116,42 +117,37 @@ def _spoken(
     transcriber: Transcriber,
     aside: Aside,
     watch: _Stopwatch,
-    cancel: Callable[[], bool],
 ) -> Iterator[tuple[Utterance, Seconds]]:
     """The utterances with their words, in order: the first as soon as it has them, the clip being read meanwhile."""
     waiting = deque[_Waiting]()
-    for part in _speech(media, limits, watch, cancel):
+    for part in _speech(media, limits, watch):
         if part is not None:
             span, samples, frames = part
             words = aside.call(transcriber.transcribe, samples, span)
             silent = _silent(span, samples, frames, track, watch)
             waiting.append(_Waiting(silent, words, watch.lap()))
         while waiting and (waiting[0].words.done() or len(waiting) > AHEAD):
-            if not aside.wait(waiting[0].words, cancel):
-                return
-            yield _with_words(waiting.popleft())
+            yield _with_words(waiting.popleft(), media, transcriber.source)
     while waiting:
-        if not aside.wait(waiting[0].words, cancel):
-            return
-        yield _with_words(waiting.popleft())
+        yield _with_words(waiting.popleft(), media, transcriber.source)
 
 
-def _with_words(one: _Waiting) -> tuple[Utterance, Seconds]:
-    transcript, seconds = one.words.result()
+def _with_words(one: _Waiting, media: Media, source: str) -> tuple[Utterance, Seconds]:
+    try:
+        transcript, seconds = Aside.wait(one.words)
+    except SpeechError as error:
+        media.note(str(error))
+        transcript, seconds = Transcript("", source), 0.0
     return replace(one.silent, transcript=transcript), {**one.seconds, "speech": seconds}
 
 
-def _speech(
-    media: Media, limits: Limits, watch: _Stopwatch, cancel: Callable[[], bool]
-) -> Iterator[tuple[Span, np.ndarray, list[Frame]] | None]:
+def _speech(media: Media, limits: Limits, watch: _Stopwatch) -> Iterator[tuple[Span, np.ndarray, list[Frame]] | None]:
     """Spans of speech with their samples and frames, each when both streams have passed its end; None where there is
     no news but time has passed."""
     segmenter = Segmenter(limits)
     heard, seen, waiting = _Heard(), deque[Frame](), deque[Span]()
     asked = itertools.count(SECONDS_PER_PIECE / 2, SECONDS_PER_PIECE) if media.has_video else ()
     for event in watch.each("decode", media.read(asked)):
-        if cancel():
-            return
         if isinstance(event, Sound):
             heard.add(event)
             with watch("vad"):
@@ -187,16 +183,12 @@ def _silent(span: Span, samples: np.ndarray, frames: list[Frame], track: FaceTra
     return Utterance(span, faces=faces, waveform=samples, mel=mel)
 
 
-def _face_only(
-    media: Media, track: FaceTrack, watch: _Stopwatch, cancel: Callable[[], bool]
-) -> Iterator[tuple[Utterance, Seconds]]:
+def _face_only(media: Media, track: FaceTrack, watch: _Stopwatch) -> Iterator[tuple[Utterance, Seconds]]:
     """Nobody speaks: faces of one frame a second, FACE_ONLY seconds at a time."""
     step = FACE_ONLY / FACES
     frames: list[Frame] = []
     begin = last = 0.0
     for event in watch.each("decode", media.read(itertools.count(step / 2, step), sound=False)):
-        if cancel():
-            return
         if not isinstance(event, Frame):
             continue
         if event.time >= begin + FACE_ONLY:
@@ -260,13 +252,14 @@ class _Heard:
 
 
 class _Stopwatch:
-    """Seconds by stage since the last lap."""
+    """Seconds by stage since the last lap. No stage begins for a caller who is no longer waited for."""
 
     def __init__(self) -> None:
         self._spent: Seconds = {}
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
+        check()
         start = time.perf_counter()
         try:
             yield

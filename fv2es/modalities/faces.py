@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fv2es.schema import Box, FaceCrop, Frame
+from fv2es.stopping import turn
 
 CROP = 160  # side of a crop, pixels
 SPEAKERS = ("largest", "left", "right")
@@ -81,7 +82,7 @@ class FaceFinder:
     def _detect(self, pictures: np.ndarray) -> list[list[Detection]]:
         """(N, h, w, 3) uint8 → N lists of detections in pixels of these pictures."""
         share = SMALLEST_SHARE * min(pictures.shape[1:3])
-        with self._lock:
+        with turn(self._lock):
             found = self._cascade.detect(pictures, max(SMALLEST_WINDOW, min(SMALLEST_FACE, share)))
         return [list(_believed(one)) for one in found]
 
