@@ -1,9 +1,10 @@
 """Visitors who come, read, stop and go, for as long as is asked: `python -m benchmarks.soak --minutes 30 --visitors 4`.
 
-Each visitor in turn takes an example clip, a damaged file or a disguised one, reads it to its end or stops it at a
-random moment, with the models and the processes that the page's visitors share. Printed every minute and at the end:
-clips read, seconds until a stop had freed the worker, memory, and what the process holds. Any difference from what the
-first visitor was told, and anything left behind, is an error (exit status 1).
+Each visitor in turn takes an example clip, a damaged file or a disguised one, without words or with those that
+PocketSphinx hears, and reads it to its end or stops it at a random moment, with the models and the processes that the
+page's visitors share. Printed every minute and at the end: clips read, seconds until a stop had freed the worker,
+memory, and what the process holds. Any difference from what the first visitor was told, and anything left behind, is an
+error (exit status 1).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +31,7 @@ import numpy as np
 from fv2es.limits import Limits
 from fv2es.media import Decoders, MediaError
 from fv2es.modalities.faces import FaceFinder
+from fv2es.modalities.speech.pocketsphinx import of_process
 from fv2es.pipeline import analyse
 from fv2es.reader import load_reader
 from fv2es.schema import Reading
@@ -46,7 +49,7 @@ class Tally:
     stops: list[float] = field(default_factory=list)  # seconds from a stop to the end of its work
     firsts: list[float] = field(default_factory=list)  # seconds to a first reading
     errors: Counter[str] = field(default_factory=Counter)
-    known: dict[str, str] = field(default_factory=dict)  # file → digest of its readings
+    known: dict[str, str] = field(default_factory=dict)  # file and speech → digest of its readings
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -54,22 +57,24 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--minutes", type=float, default=30.0)
     options.add_argument("--visitors", type=int, default=4)
-    options.add_argument("--speech", default="none")
+    options.add_argument("--speech", nargs="+", default=["none", "pocketsphinx"], help="one of these at a time")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--json", type=Path, help="keep the raw numbers here")
     args = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clips = [*sorted((ROOT / "examples").glob("*.mp4")), *spoilt(Path(folder))]
-        common = {"reader": load_reader(), "finder": FaceFinder(), "speech": args.speech, "limits": Limits()}
+        common = {"reader": load_reader(), "finder": FaceFinder(), "limits": Limits()}
         decoders = Decoders()
         tally, end = Tally(), threading.Event()
-        visit(clips[0], tally, random.Random(0), common | {"decoders": decoders})  # warm
+        for speech in args.speech:
+            visit(clips[0], speech, tally, random.Random(0), common | {"decoders": decoders})  # warm
+        forget_listeners()
         before, samples = holdings(), []
         began = time.monotonic()
         visitors = [
             threading.Thread(
                 target=come_and_go,
-                args=(clips, tally, random.Random(args.seed + n), end, common | {"decoders": decoders}),
+                args=(clips, args.speech, tally, random.Random(args.seed + n), end, common | {"decoders": decoders}),
             )
             for n in range(args.visitors)
         ]
@@ -83,7 +88,7 @@ def main() -> int:
         for one in visitors:
             one.join()
         decoders.close()
-        gc.collect()
+        forget_listeners()
         after = holdings()
     return report(args, tally, before, after, samples)
 
@@ -104,16 +109,24 @@ def spoilt(folder: Path) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def come_and_go(clips: list[Path], tally: Tally, chance: random.Random, end: threading.Event, options: dict) -> None:
+def forget_listeners() -> None:
+    """Those that are kept for whoever comes next would look like something left behind."""
+    of_process.cache_clear()
+    gc.collect()
+
+
+def come_and_go(
+    clips: list[Path], speech: list[str], tally: Tally, chance: random.Random, end: threading.Event, options: dict
+) -> None:
     while not end.is_set():
         try:
-            visit(chance.choice(clips), tally, chance, options)
+            visit(chance.choice(clips), chance.choice(speech), tally, chance, options)
         except Exception as error:
             with tally.lock:
                 tally.errors[repr(error)[:200]] += 1
 
 
-def visit(path: Path, tally: Tally, chance: random.Random, options: dict) -> None:
+def visit(path: Path, speech: str, tally: Tally, chance: random.Random, options: dict) -> None:
     """One visitor; a thread of his own presses Stop, if he does."""
     cancel, pressed = threading.Event(), [0.0]
 
@@ -126,7 +139,7 @@ def visit(path: Path, tally: Tally, chance: random.Random, options: dict) -> Non
         stopping.start()
     began, readings = time.monotonic(), []
     try:
-        with analyse(path, cancel=cancel, **options) as analysis:
+        with analyse(path, speech=speech, cancel=cancel, **options) as analysis:
             for reading in analysis:
                 if not readings:
                     tally.firsts.append(time.monotonic() - began)
@@ -146,8 +159,8 @@ def visit(path: Path, tally: Tally, chance: random.Random, options: dict) -> Non
             return
         tally.whole += 1
         told = digest(readings)
-        if tally.known.setdefault(path.name, told) != told:
-            tally.errors[f"{path.name} was read differently"] += 1
+        if tally.known.setdefault(f"{path.name}, {speech}", told) != told:
+            tally.errors[f"{path.name} was read differently ({speech})"] += 1
 
 
 def digest(readings: list[Reading]) -> str:
@@ -159,20 +172,35 @@ def digest(readings: list[Reading]) -> str:
 
 
 def holdings() -> dict[str, float]:
-    """Memory in megabytes, and what is open."""
-    status = Path("/proc/self/status")
-    resident = int(status.read_text().partition("VmRSS:")[2].split()[0]) / 1024 if status.exists() else float("nan")
-    children = sum(
-        int(one.read_text().rpartition(")")[2].split()[1]) == os.getpid()
-        for one in Path("/proc").glob("[0-9]*/stat")
-        if one.exists()
-    )
+    """Memory in megabytes, of this process and of its children together, what is open, and the machine's load."""
+    children = [number for number in processes() if parent(number) == os.getpid()]
     return {
-        "megabytes": round(resident),
+        "megabytes": round(resident(os.getpid())),
+        "children's": round(sum(map(resident, children))),
         "threads": threading.active_count(),
         "files": len(os.listdir("/dev/fd")),
-        "children": children,
+        "children": len(children),
+        "load": round(os.getloadavg()[0], 1),
     }
+
+
+def processes() -> list[int]:
+    """All that the system shows (Linux)."""
+    return [int(one.name) for one in Path("/proc").glob("[0-9]*")]
+
+
+def parent(number: int) -> int:
+    """0 where there is no such process any more."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def resident(number: int) -> float:
+    """Megabytes; 0 where there is no such process any more."""
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{number}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+    return 0.0
 
 
 def summary(tally: Tally) -> str:
@@ -182,7 +210,7 @@ def summary(tally: Tally) -> str:
 
 def report(args: argparse.Namespace, tally: Tally, before: dict, after: dict, samples: list[dict]) -> int:
     print(f"\n{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"{args.minutes:g} minutes, {args.visitors} visitors, speech={args.speech}: {summary(tally)}")
+    print(f"{args.minutes:g} minutes, {args.visitors} visitors, speech: {', '.join(args.speech)}: {summary(tally)}")
     for name, values in (("first reading", tally.firsts), ("stop to free", tally.stops)):
         if values:
             high = sorted(values)[int(0.95 * (len(values) - 1))]

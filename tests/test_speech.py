@@ -464,9 +464,6 @@ def test_fillers_and_variants_are_no_words():
 
 
 def test_where_pocketsphinx_is_missing_there_are_no_words(hub, monkeypatch):
-    from fv2es.modalities.speech import pocketsphinx
-
-    pocketsphinx._shared.cache_clear()
     hub.fetch = offline
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     transcriber, notes = make_transcriber("auto")

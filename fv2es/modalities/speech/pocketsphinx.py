@@ -1,19 +1,28 @@
-"""PocketSphinx (Huggins-Daines et al. 2006): rough, but small, and its US-English model is inside its package."""
+"""PocketSphinx (Huggins-Daines et al. 2006): rough, but small, and its US-English model is inside its package.
+
+It holds Python's interpreter while it listens, so it listens in processes of its own (`listener`), which can also be
+ended in the midst of it.
+"""
 
 from __future__ import annotations
 
 import os
+import queue
 import re
-import threading
 from collections.abc import Iterator
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from fv2es.media.process import Child, Ended
+from fv2es.media.wire import Message
 from fv2es.modalities.speech.errors import SpeechError
 from fv2es.modalities.speech.languages import ENGLISH
 from fv2es.schema import SAMPLE_RATE
+from fv2es.stopping import LOOK, check, stopped
 
 # One pass with at most 3000 active states instead of two with 30,000: on 14 sentences of real speech 0.15 of real time
 # and 47 % word errors, against 0.34 and 45 %.
@@ -32,18 +41,16 @@ FEATURES = {
     "cmn": "batch",
     "remove_noise": False,
 }
-LONGEST = 6 * SAMPLE_RATE  # decoding holds the interpreter: longer sound is heard in pieces, others work in between
+LONGEST = 6 * SAMPLE_RATE  # longer sound is heard in pieces, others are heard in between
 PAUSE = SAMPLE_RATE // 10
 _VARIANT = re.compile(r"\(\d+\)$")  # "the(2)": the second pronunciation of "the"
 _FILLER = re.compile(r"[<\[+].*")  # <sil>, [NOISE], ++breath++
 
 
-@lru_cache(maxsize=1)
-def _shared() -> tuple[Any, threading.Lock]:
-    """The process's decoder (90 MB, 0.3 s to load) and its lock; two would not be faster."""
-    from pocketsphinx import Decoder
-
-    return Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", **SEARCH, **FEATURES), threading.Lock()
+UNAVAILABLE = "PocketSphinx could not be loaded."
+ENDED = "PocketSphinx ended unexpectedly, so some words are missing."
+LISTENERS = 2  # at most: as many clips as the page reads at once
+PATIENCE = 120.0  # seconds for one piece; on a machine that does nothing else it needs one
 
 
 class PocketSphinx:
@@ -52,31 +59,112 @@ class PocketSphinx:
     source = "pocketsphinx"
 
     def __init__(self, patience: float = 0.0, language: str = ENGLISH) -> None:
-        """Raises SpeechError where PocketSphinx cannot be loaded, and for another language than English. It is here or
+        """Raises SpeechError where PocketSphinx is not installed, and for another language than English. It is here or
         not: `patience` changes nothing."""
         if language != ENGLISH:
             raise SpeechError("PocketSphinx knows English only.")
-        try:
-            self._decoder, self._lock = _shared()
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
-            raise SpeechError("PocketSphinx could not be loaded.") from error
+        if find_spec("pocketsphinx") is None:
+            raise SpeechError(UNAVAILABLE)
+        self._listeners = of_process(os.getpid())
+        self._listeners.prepare()
 
     def hear(self, waveform: np.ndarray) -> str:
-        """(n,) float32 at 16 kHz → lower-case words without punctuation."""
-        return " ".join(filter(None, map(self._hear, _pieces(waveform))))
+        """(n,) float32 at 16 kHz → lower-case words without punctuation.
 
-    def _hear(self, waveform: np.ndarray) -> str:
-        pcm = (np.clip(waveform, -1, 1) * 32767).astype("<i2").tobytes()
-        if not pcm:
-            return ""
-        with self._lock:
-            self._decoder.start_utt()
-            try:
-                self._decoder.process_raw(pcm, full_utt=True)
-            finally:
-                self._decoder.end_utt()
-            hypothesis = self._decoder.hyp()
-        return spoken(hypothesis.hypstr) if hypothesis else ""
+        Raises SpeechError where the process that listens fails, Cancelled where it is called off (`fv2es.stopping`).
+        """
+        return " ".join(filter(None, map(self._listeners.hear, map(samples, _pieces(waveform)))))
+
+
+class Listeners:
+    """Processes that listen (100 MB each), for one thread each at a time, made when they are needed and kept."""
+
+    def __init__(self, most: int = LISTENERS) -> None:
+        self._places: queue.LifoQueue[Child | None] = queue.LifoQueue()  # those that wait; None: one may be made
+        for _ in range(most):
+            self._places.put(None)
+
+    def prepare(self) -> None:
+        """Begin to make one ready, if none waits and there may be one more."""
+        with suppress(queue.Empty):
+            self._places.put(_awake(self._places.get_nowait()))
+
+    def hear(self, pcm: bytes) -> str:
+        """At most LONGEST samples, 16 bits each → words. Raises SpeechError, Cancelled."""
+        kept: Child | None = None
+        place = self._take()
+        try:
+            place = _awake(place)
+            heard = _ask(place, pcm)
+            kept = place
+            return heard
+        except Ended as ended:
+            raise SpeechError(ENDED) from ended
+        finally:
+            if kept is None and place is not None:
+                place.end()
+            self._places.put(kept)
+
+    def _take(self) -> Child | None:
+        while True:
+            check()
+            with suppress(queue.Empty):
+                return self._places.get(timeout=LOOK)
+
+
+@cache
+def of_process(number: int) -> Listeners:
+    """Those of the process with this number: after a fork, a process does not talk to its parent's."""
+    return Listeners()
+
+
+def _awake(child: Child | None) -> Child:
+    if child is not None and child.alive:
+        return child
+    if child is not None:
+        child.end()
+    return Child("fv2es.modalities.speech.listener", 2 * LONGEST)
+
+
+def _ask(child: Child, pcm: bytes) -> str:
+    """Raises Ended, SpeechError, Cancelled."""
+    said: Message = ["ready"]
+
+    def take(message: Message) -> None:
+        said[:] = message
+
+    child.memory[: len(pcm)] = pcm
+    child.say("hear", len(pcm))
+    while said[0] == "ready":
+        child.hear(PATIENCE, stopped, take)
+    if said[0] == "failed":
+        raise SpeechError(UNAVAILABLE)
+    return str(said[1])
+
+
+def load() -> Any:
+    """PocketSphinx itself, 0.3 s; not for two threads at once. Raises what it raises."""
+    from pocketsphinx import Decoder
+
+    return Decoder(samprate=SAMPLE_RATE, loglevel="FATAL", **SEARCH, **FEATURES)
+
+
+def samples(waveform: np.ndarray) -> bytes:
+    """(n,) float32 → 16 bits a sample, as it takes them."""
+    return (np.clip(waveform, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def listen(decoder: Any, pcm: bytes) -> str:
+    """What was said; nothing of it is left for what is heard next."""
+    if not pcm:
+        return ""
+    decoder.start_utt()
+    try:
+        decoder.process_raw(pcm, full_utt=True)
+    finally:
+        decoder.end_utt()
+    hypothesis = decoder.hyp()
+    return spoken(hypothesis.hypstr) if hypothesis else ""
 
 
 def _pieces(waveform: np.ndarray) -> Iterator[np.ndarray]:
