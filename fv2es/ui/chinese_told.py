@@ -43,6 +43,7 @@ CHINESE_TOLD = {
     "Whisper's weights are still being fetched.": "Whisper 的权重仍在下载。",
     "PocketSphinx could not be loaded": "无法载入 PocketSphinx",
     "PocketSphinx could not be loaded.": "无法载入 PocketSphinx。",
+    "PocketSphinx ended unexpectedly, so some words are missing.": "PocketSphinx 意外终止，因此缺少部分文字。",
     "PocketSphinx knows English only": "PocketSphinx 只懂英语",
     "PocketSphinx knows English only.": "PocketSphinx 只懂英语。",
     "Whisper transcribes": "由 Whisper 听写",
