@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 TARGETS := app.py fv2es tests $(wildcard benchmarks examples tools)
 ARGS ?=
 
-.PHONY: help demo test lint format bench train clean
+.PHONY: help demo test lint format bench train docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test   run the tests            (ARGS='tests/test_results.py -k fold' for some of them)"
 	@echo "make lint   ruff and mypy            make format: let ruff mend the layout"
 	@echo "make bench  measure everything (ARGS=--quick: a little of it)  make train: the shipped checkpoint again, from the data folder"
+	@echo "make docs   docs/api.md from the docstrings, the pictures of docs/method.md from the checkpoints"
 
 demo: $(VENV)/.runtime
 	$(BIN)/python app.py
@@ -38,6 +39,10 @@ bench: $(VENV)/.runtime
 
 train: $(VENV)/.runtime
 	$(BIN)/python -m fv2es train all $(ARGS)
+
+docs: $(VENV)/.runtime
+	$(BIN)/python -m tools.api_page
+	$(BIN)/python -m tools.method
 
 clean:
 	rm -rf $(VENV)
