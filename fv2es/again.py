@@ -1,4 +1,5 @@
-"""The model once more, on inputs that were extracted before: what if, what each modality adds, another model.
+"""The model once more, on inputs that were extracted before: what if, where it looks, what each modality adds, another
+model.
 
 No clip is opened and nothing is heard, seen or transcribed again.
 """
@@ -66,6 +67,12 @@ def rerun(
     """
     utterance = edited(reading.utterance, drop=drop, transcript=transcript)
     return _read(reader, reading.index, utterance, _thresholds(reader, reading), attention)
+
+
+def watched(reader: Reader, reading: Reading) -> Reading:
+    """The same reading with where `reader` looks at its utterance, bit for bit as if it had been recorded at once."""
+    (prediction,) = reader.predict([reading.utterance], attention=True)
+    return replace(reading, attention=prediction.attention)
 
 
 def leave_one_out(reader: Reader, reading: Reading) -> dict[str, Reading]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-from made_up import made_up_reading
+from made_up import made_up_maps, made_up_reading
 from test_app import made_up_reader
 
 from fv2es.emotions import MOSEI
@@ -18,14 +18,14 @@ class Predicting:
 
     def __init__(self, name: str = "made-up", hears: int = 3, **config) -> None:
         self.hears, self.asked = hears, []
-        self.__dict__.update(made_up_reader(name, **config).__dict__)
+        self.__dict__.update(vars(made_up_reader(name, **config)) | {"predict": self.predict})
 
     def predict(self, utterances, attention=False):
         self.asked += utterances
         one = np.where(np.arange(len(MOSEI)) == self.hears, 3.0, -3.0)
         heard = [one if each.transcript else -abs(one) for each in utterances]
         return [
-            Prediction(all_of, dict.fromkeys(each.modalities, one))
+            Prediction(all_of, dict.fromkeys(each.modalities, one), made_up_maps(each) if attention else None)
             for all_of, each in zip(heard, utterances, strict=True)
         ]
 
@@ -75,7 +75,8 @@ class _PacedAnalysis:
                 if self.cancel.is_set():
                     return
             self.pace.given += 1
-            yield made_up_reading(index, 3.0 * index, 3.0 * index + 2, text=f"I got job {index + 1}!", sound=True)
+            start, text = 3.0 * index, f"I got job {index + 1}!"
+            yield made_up_reading(index, start, start + 2, text=text, sound=True, attention=False)
 
     def close(self):
         self.cancel.set()  # as the real one does

@@ -1,22 +1,25 @@
 """The model once more on inputs that are there: what is dropped is gone, what is typed is read, the rest stays."""
 
+import io
 import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from oracles import LetterTokenizer, only, random_utterance, randomise, tiny_v2em, voiced
+from oracles import LetterTokenizer, mixed_utterances, only, random_utterance, randomise, tiny_v2em, voiced
 
-from fv2es.again import LONGEST, NOTHING_LEFT, AgainError, compare, edited, leave_one_out, rerun
+from fv2es.again import LONGEST, NOTHING_LEFT, AgainError, compare, edited, leave_one_out, rerun, watched
 from fv2es.emotions import IEMOCAP, MOSEI
-from fv2es.hub import Checkpoint
+from fv2es.hub import Checkpoint, list_checkpoints
 from fv2es.models.blocks.repvgg import fold
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
-from fv2es.reader import Reader
+from fv2es.reader import Reader, load_reader
 from fv2es.results import make_reading
 from fv2es.schema import MODALITIES, Reading, Transcript
+from fv2es.takeaway.packing import pack, unpack
+from fv2es.takeaway.result import Result
 
 
 class Letters(LetterTokenizer):
@@ -153,6 +156,28 @@ def test_another_model_reads_the_same_inputs_one_by_one(reader, reading):
 
 
 # Where models look
+
+
+@pytest.mark.parametrize("name", list_checkpoints())
+def test_where_a_model_looks_is_the_same_whenever_it_is_asked(name):
+    """Beside the reading, after it, and of a result that was packed and opened again: bit for bit."""
+    reader = load_reader(name)
+    for utterance in mixed_utterances()[:3]:
+        ((plain,), (at_once,)) = reader.predict([utterance]), reader.predict([utterance], attention=True)
+        reading = make_reading(0, utterance, plain, reader.emotions, reader.thresholds)
+        np.testing.assert_allclose(plain.logits, at_once.logits, atol=5e-6)
+        for later in (watched(reader, reading), watched(reader, packed_and_opened(reader, reading))):
+            assert (later.attention or {}).keys() == (at_once.attention or {}).keys()
+            for key, maps in (at_once.attention or {}).items():
+                np.testing.assert_array_equal(later.attention[key], maps)
+            np.testing.assert_array_equal(later.probabilities, reading.probabilities)
+
+
+def packed_and_opened(reader: Reader, reading: Reading) -> Reading:
+    stream = io.BytesIO()
+    result = Result("a.mp4", reader.name, reader.checkpoint.identity, reader.emotions, reader.thresholds, (reading,))
+    pack(result, stream)
+    return unpack(stream).readings[0]
 
 
 def test_pieces_lie_where_their_sound_is(reader):

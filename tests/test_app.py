@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from gradio.utils import diff
-from made_up import THRESHOLDS, made_up_reading
+from made_up import THRESHOLDS, made_up_maps, made_up_reading
 
 from fv2es.emotions import MOSEI
 from fv2es.hub import Checkpoint, CheckpointError
@@ -19,13 +19,14 @@ from fv2es.limits import Limits
 from fv2es.media import MediaError
 from fv2es.modalities.speech import SpeechError
 from fv2es.results import analysis_json, reading_json, summarise
+from fv2es.schema import Prediction
 from fv2es.takeaway import Shelf
 from fv2es.ui import build_demo, launch_options
 from fv2es.ui.drawing import Drawing
 from fv2es.ui.handlers import DRAWN, FULL, NO_CLIP, Handlers
 from fv2es.ui.looking import MARKUP, Looking
 from fv2es.ui.models import Models, Offer
-from fv2es.ui.page import forgets
+from fv2es.ui.page import forgets, shared_analyse
 from fv2es.ui.session import Run, Session
 from fv2es.ui.sound import Sounds
 from fv2es.ui.words import head, language_of
@@ -42,7 +43,14 @@ def made_up_checkpoint(name: str = "made-up", /, **config) -> Checkpoint:
 
 def made_up_reader(name: str = "made-up", /, attends: bool = True, **config) -> SimpleNamespace:
     checkpoint = made_up_checkpoint(name, **config)
-    return SimpleNamespace(name=name, emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=checkpoint, attends=attends)
+
+    def predict(utterances, attention=False):
+        """Nothing is felt, but it is said where one looks."""
+        return [Prediction(np.zeros(6), {}, made_up_maps(one) if attention and attends else None) for one in utterances]
+
+    return SimpleNamespace(
+        name=name, emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=checkpoint, attends=attends, predict=predict
+    )
 
 
 READER = made_up_reader()
@@ -82,7 +90,7 @@ class _Analysis:
             if self.cancel.is_set():
                 return
             self.maker.given += 1
-            yield made_up_reading(index, 3.0 * index, 3.0 * index + 2)
+            yield made_up_reading(index, 3.0 * index, 3.0 * index + 2, attention=False)
         if self.maker.error:
             raise self.maker.error
 
@@ -412,6 +420,22 @@ def test_the_open_tab_is_drawn_when_the_clip_is_read():
     assert not any("attention" in update for update in updates), "nobody has opened it yet"
     assert "Level 1" in handlers.settle(session)["attention"]
     assert handlers.settle(Session()) == {}
+
+
+def test_a_tab_that_nobody_has_opened_waits_for_the_end_of_every_clip():
+    handlers, session, _, updates = start(MadeUp(2))
+    page_after(updates)
+    assert "Level 1" in handlers.settle(session)["attention"]
+    handlers.begin(session, "clip.mp4", *OPTIONS)
+    assert not any("attention" in update for update in handlers.read(session))
+    assert "Level 1" in handlers.settle(session)["attention"]
+
+
+def test_clips_are_read_without_attention(monkeypatch):
+    for shared in ("warm_up", "FaceFinder", "Decoders"):
+        monkeypatch.setattr(f"fv2es.ui.page.{shared}", lambda: None)
+    monkeypatch.setattr("fv2es.ui.page.analyse", lambda path, **options: options)
+    assert not shared_analyse(two_models(), Limits())("clip.mp4").get("attention")
 
 
 def test_an_open_tab_follows_the_newest_utterance():

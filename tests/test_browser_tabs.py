@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import threading
 import zipfile
 
 import numpy as np
@@ -43,6 +44,22 @@ def test_attention_by_head_and_by_piece(page):
     page.locator('#utterances [data-index="0"]').click()
     heading(page, 1).wait_for()
     attention.get_by_text("0.4–0.8 s").first.wait_for()
+    page.locator('#attention [data-of="0"][aria-busy="false"]').wait_for()
+
+
+def test_maps_that_take_a_while_say_so(page, paced, monkeypatch):
+    attention, held = page.locator("#attention"), threading.Event()
+    attention.get_by_text("6.0–8.0 s").first.wait_for()
+    reader = paced[0].readers["made-up"]
+    predict = reader.predict
+    monkeypatch.setitem(vars(reader), "predict", lambda *given, **how: held.wait(60) and predict(*given, **how))
+    page.locator('#utterances [data-index="0"]').click()
+    page.locator('#attention [data-of="2"][aria-busy="true"]').wait_for()
+    page.get_by_role("tab", name="What if").click()
+    page.get_by_role("tab", name="Attention").click()
+    attention.get_by_text("Finding out where the model looks…").wait_for()
+    held.set()
+    attention.get_by_text("0.0–2.0 s").first.wait_for()
 
 
 def test_a_transcript_is_edited_and_read_again(page):

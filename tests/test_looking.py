@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
-from made_up import THRESHOLDS, made_up_reading
+from made_up import THRESHOLDS, made_up_maps, made_up_reading
 from stubs import Predicting, predicting_models
 from test_app import READER, handlers_of, page_after, two_models
 
@@ -27,8 +27,8 @@ from fv2es.ui.sweeping import Sweeper
 def session():
     """A visitor whose clip of two utterances has been read."""
     run = Run(Request("/secret/clip.mp4"), "clip.mp4")
-    run.add(made_up_reading(0))
-    run.add(made_up_reading(1, 3.0, 5.0))
+    run.add(made_up_reading(0, attention=False))
+    run.add(made_up_reading(1, 3.0, 5.0, attention=False))
     run.begun(Predicting())
     return Session(run)
 
@@ -56,6 +56,50 @@ def test_attention_is_looked_at_by_head_and_by_piece(looking, session):
     assert looking.look(session, -1, 99)["piece"].value == -1, "there is no such piece"
 
 
+def test_the_model_is_asked_where_it_looks_once_for_the_utterance_that_is_shown(looking, session):
+    assert "Finding out" in looking.ask(session)["attention"]
+    shown = looking.open(session, "attention")["attention"]
+    looking.look(session, 2, 1)
+    assert looking.look(session, -1, -1)["attention"] == shown
+    assert looking.ask(session) == {}, "what is known is not asked for again"
+    assert session.run.reader.asked == [session.run.readings[1].utterance]
+    session.run.chosen = 0
+    assert "Finding out" in looking.ask(session)["attention"]
+    assert looking.draw(session)["attention"] != shown
+    assert session.run.reader.asked[1:] == [session.run.readings[0].utterance]
+    assert [one.attention for one in session.run.readings] == [None, None], "maps do not pile up"
+    assert looking.ask(Session()) == {}
+
+
+def test_two_visitors_are_shown_their_own_maps(looking, session):
+    run = Run(Request("/secret/other.mp4"), "other.mp4", reader=session.run.reader)
+    run.add(made_up_reading(0, 7.0, 8.0, attention=False))
+    other = Session(run)
+    session.run.chosen = 0
+    for visitor, start in ((session, 0.5), (other, 7.0)) * 2:
+        looking.open(visitor, "attention")
+        shown = visitor.run.watched(visitor.run.shown)
+        wanted = made_up_maps(shown.utterance)
+        assert shown.span.start == start
+        np.testing.assert_array_equal(shown.attention["level2"], wanted["level2"])
+
+
+def test_a_model_that_looks_nowhere_is_not_asked(looking, session):
+    session.run.reader.attends = False
+    assert looking.ask(session) == {}
+    assert "no attention to show" in looking.open(session, "attention")["attention"]
+    assert not looking.open(session, "files")["npz"].visible
+    assert session.run.reader.asked == []
+    assert "clip-attention.npz" not in zipfile.ZipFile(io.BytesIO(taken(looking, session, "zip")[1])).namelist()
+
+
+def test_where_nobody_speaks_there_are_no_arrays_to_take_away(looking, session):
+    assert looking.open(session, "files")["npz"].visible
+    silent = Run(Request("/secret/clip.mp4"), "clip.mp4", reader=session.run.reader)
+    silent.add(made_up_reading(0, voice=False))
+    assert not looking.open(Session(silent), "files")["npz"].visible
+
+
 def test_modalities_are_left_out_one_by_one(looking, session):
     card = looking.open(session, "modalities")["modalities"]
     assert "What each says alone" in card
@@ -77,7 +121,7 @@ def test_what_if_reads_the_chosen_utterance_again_and_no_clip(looking, session):
 
 def test_where_nothing_was_watched_there_is_no_picture_to_be_saved(looking, session):
     assert looking.open(session, "attention")["png"].visible
-    session.run.add(made_up_reading(2, 6.0, 8.0, attention=False))
+    session.run.add(made_up_reading(2, 6.0, 8.0, voice=False))
     update = looking.open(session, "attention")
     assert "There is no attention to show" in update["attention"]
     assert not update["png"].visible
@@ -131,12 +175,28 @@ def test_every_file_is_the_result_under_the_visitors_thresholds(looking, session
     assert taken(looking, session, "vtt")[1].startswith(b"WEBVTT")
     assert b"-->" in taken(looking, session, "srt")[1]
     arrays = np.load(io.BytesIO(taken(looking, session, "npz")[1]))
-    assert arrays["utterance_0001_level3"].shape[-2:] == (8, 8)
+    for number, one in enumerate(session.run.readings):
+        for level, maps in made_up_maps(one.utterance).items():
+            np.testing.assert_array_equal(arrays[f"utterance_000{number}_{level}"], maps)
     assert "README.txt" in zipfile.ZipFile(io.BytesIO(taken(looking, session, "zip")[1])).namelist()
     name, picture = taken(looking, session, "png")
     assert name == "clip-attention-2.png"
     assert picture.startswith(b"\x89PNG")
     assert "moved" in looking.open(session, "files")["files"]
+
+
+def test_a_file_that_nobody_waits_for_any_more_is_not_finished(looking, session):
+    predict = session.run.reader.predict
+
+    def leave(*given, **how):
+        session.run = None
+        return predict(*given, **how)
+
+    session.run.reader.predict = leave
+    reader = session.run.reader
+    with pytest.raises(gr.Error, match="nothing to take away"):
+        next(looking.file(session, "npz"))
+    assert len(reader.asked) == 1
 
 
 def test_a_link_opens_the_result_again_for_somebody_else(looking, session, tmp_path):
@@ -149,6 +209,8 @@ def test_a_link_opens_the_result_again_for_somebody_else(looking, session, tmp_p
     assert "".join(page["utterances"]).count('role="option"') == 2
     assert other.run.shown.active == ("happy",), "under the thresholds that were moved"
     assert other.run.reader is READER, "the weights that made it are here"
+    assert not any(one.attention for one in other.run.readings)
+    assert page["attention"] == looking.open(session, "attention")["attention"]
     assert looking.file(other, "json")
     assert NO_CLIP in page_after(looking.annotate(other))["annotate"]
     gone = handlers.reopen(Session(), "A" * 22)
@@ -163,6 +225,14 @@ def test_a_result_whose_model_is_not_here_can_be_seen_and_not_asked(looking, ses
     assert "made-up" in page["made-by"]
     assert NO_MODEL in looking.again(other, "words", [])["what-if"]
     assert NO_MODEL in looking.open(other, "modalities")["modalities"]
+    assert NO_MODEL in looking.open(other, "attention")["attention"]
+    assert not looking.open(other, "files")["npz"].visible
+
+
+def test_maps_that_came_with_a_result_are_shown_without_its_model(looking):
+    run = Run(None, "clip.mp4")
+    run.add(made_up_reading(0))
+    assert "Level 1" in looking.open(Session(run), "attention")["attention"]
 
 
 def test_the_video_is_given_up_when_the_visitor_clears(looking, session, clip):

@@ -52,10 +52,11 @@ class AttentionFile:
         self._writer.add("emotions", np.array(emotions))
 
 
-def write_attention(stream: IO[bytes], readings: Iterable[Reading], emotions: tuple[str, ...]) -> None:
-    """All of it at once."""
+def write_attention(stream: IO[bytes], readings: Iterable[Reading], emotions: tuple[str, ...]) -> bool:
+    """All of it at once. Is there any?"""
     with NpzWriter(stream) as writer:
         file = AttentionFile(writer)
         for reading in readings:
             file.add(reading)
         file.finish(emotions)
+    return file.found

@@ -50,11 +50,6 @@ class Result:
     def summary(self) -> Summary:
         return summarise(self.readings, self.emotions, self.applied)
 
-    @property
-    def attends(self) -> bool:
-        """Is there attention in any reading?"""
-        return any(one.attention for one in self.readings)
-
     def document(self) -> dict[str, Any]:
         """The JSON of `docs/json.md`; moved thresholds add the two keys that `docs/files.md` names."""
         document = analysis_json(

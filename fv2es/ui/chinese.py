@@ -39,6 +39,11 @@ CHINESE = CHINESE_TABS | {
     "Clear": "清除",
     "Options": "选项",
     "Examples, with their subtitles": "示例（附字幕）",
+    "Bad day": "糟糕的一天",
+    "Good news": "好消息",
+    "Lost keys": "找钥匙",
+    "Two friends": "两个朋友",
+    "What is that": "那是什么",
     "Model": "模型",
     "Who hears the words": "由谁听写文字",
     "automatic": "自动",
@@ -125,6 +130,7 @@ CHINESE = CHINESE_TABS | {
     "Piece of 0.4 s": "0.4 秒片段",
     "average piece": "平均片段",
     "Save as PNG": "保存为 PNG",
+    "Finding out where the model looks…": "正在查看模型关注哪里……",
     # Modalities
     "Modalities": "模态",
     # What if, compare

@@ -87,7 +87,7 @@ class Handlers:
         session.end()
         run = session.run = Run.opened(result, self._reader(result.model, result.checkpoint))
         run.ended = say(OPENED).format(file=run.file)
-        return {"session": session, **drawing.all_of(run), **self._open_tab(session)}
+        return {"session": session, **drawing.all_of(run), **self._looking.draw(session)}
 
     def _reader(self, name: str, checkpoint: Mapping[str, Any]) -> Any:
         """The model that made a kept result; None where those weights are not here."""
@@ -156,7 +156,7 @@ class Handlers:
             return buttons(busy=False)
         run.ended = drawing.how_it_ended(run, STOPPED, STOPPED_EARLY)
         session.end()
-        return drawing.ended(run) | (self._open_tab(session) if run.readings else {})
+        return drawing.ended(run) | self._looking.draw(session)
 
     def settle(self, session: Session) -> Update:
         """When nothing more is read: the end once more, should the browser have missed it, and time for the tab that
@@ -164,11 +164,7 @@ class Handlers:
         run = session.run
         if run is None or not run.ended:
             return {}
-        return self._drawing(session).ended(run) | (self._open_tab(session) if run.readings else {})
-
-    def _open_tab(self, session: Session) -> Update:
-        session.tab = session.tab or looking.TABS[0]
-        return self._looking.draw(session)
+        return self._drawing(session).ended(run) | self._looking.draw(session)
 
     def failed(self, session: Session) -> Update:
         """The browser was told that reading failed: the queue has no place left, or the connection broke off."""

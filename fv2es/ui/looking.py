@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import gradio as gr
 from fv2es.again import AgainError, compare, leave_one_out, rerun
 from fv2es.limits import Limits
 from fv2es.media import MediaError
-from fv2es.schema import MODALITIES, Reading
+from fv2es.schema import MODALITIES, VOICE, Reading
 from fv2es.takeaway import Shelf, ShelfError, annotate, file_name, write
 from fv2es.ui.models import Models, title
 from fv2es.ui.session import Run, Session
@@ -40,8 +40,10 @@ MARKUP = ("attention", "modalities", "what-if", "compare", "compared", "files", 
 PARTS = (*MARKUP, "head", "piece", "png", "other-words", "left-out", "npz", "video", "download")
 OFTEN = 0.5  # seconds from one state of a comparison to the next
 SWEEP = 600  # seconds: how often kept results are looked through
+ASKING = "Finding out where the model looks…"
 NO_MODEL = "The model that made this result is not here, so it cannot be asked again."
 NO_CLIP = "The clip itself is not kept with a link, so no video can be made of it. Read the clip again for that."
+NOTHING = "There is nothing to take away yet."
 NO_PICTURE = "There is no attention here that could be saved as a picture."
 MOVED = "The thresholds that you have moved hold in these files."
 
@@ -63,11 +65,19 @@ class Looking:
         }
 
     def draw(self, session: Session) -> Update:
-        """The tab that stands open."""
+        """The tab that stands open; where nobody has opened one, the first, when nothing more is read."""
         run = session.run
-        if run is None or run.shown is None or session.tab not in TABS:
+        if run is None or run.shown is None:
             return {}
-        return self._draw[session.tab](session, run, run.shown, speaker(session.language))
+        tab = session.tab or (TABS[0] if run.ended else "")
+        return self._draw[tab](session, run, run.shown, speaker(session.language)) if tab in TABS else {}
+
+    def ask(self, session: Session) -> Update:
+        """Before the attention is opened, should the model have to be asked for it."""
+        run = session.run
+        if run is None or run.shown is None or run.known(run.shown):
+            return {}
+        return {"attention": status(speaker(session.language)(ASKING), busy=True)}
 
     def open(self, session: Session, name: str) -> Update:
         session.tab = name
@@ -112,18 +122,22 @@ class Looking:
 
     def file(self, session: Session, kind: str) -> Iterator[Update]:
         """Write one file for the visitor to take away. Gradio keeps a copy for a while, and this one goes at once."""
-        run = session.run
+        run, say = session.run, speaker(session.language)
         result = run.result if run else None
-        if run is None or result is None:
-            raise gr.Error(speaker(session.language)("There is nothing to take away yet."), print_exception=False)
-        if kind == "png" and not (run.shown and is_watched(run.shown)):
-            raise gr.Error(speaker(session.language)(NO_PICTURE), print_exception=False)
+        if run is None or run.shown is None or result is None:
+            raise gr.Error(say(NOTHING), print_exception=False)
+        gone = _Gone(session, run)
         with tempfile.TemporaryDirectory() as folder:
-            if kind == "png" and run.shown is not None:
-                path = Path(folder) / f"{Path(file_name('npz', result)).stem}-{run.shown.index + 1}.png"
-                path.write_bytes(attention_png(run.shown, session.head, session.piece))
+            if kind == "png":
+                shown = run.watched(run.shown)
+                if not is_watched(shown):
+                    raise gr.Error(say(NO_PICTURE), print_exception=False)
+                path = Path(folder) / f"{Path(file_name('npz', result)).stem}-{shown.index + 1}.png"
+                path.write_bytes(attention_png(shown, session.head, session.piece))
             else:
-                path = write(kind, result, folder)
+                path = write(kind, result, folder, _watched(run, result.readings, gone))
+            if gone.is_set():
+                raise gr.Error(say(NOTHING), print_exception=False)
             yield {"download": gr.DownloadButton(value=path)}
 
     def annotate(self, session: Session) -> Iterator[Update]:
@@ -168,10 +182,10 @@ class Looking:
         }
 
     def _files(self, session: Session, run: Run, reading: Reading, say: Say) -> Update:
-        watched = any(one.attention for one in run.readings)
+        heard = max(run.readings, key=lambda one: VOICE in one.utterance.modalities)
         return {
             "files": notices([say(MOVED)] if run.moved is not None else []),
-            "npz": gr.Button(visible=watched),
+            "npz": gr.Button(visible=is_watched(run.watched(heard))),
         }
 
 
@@ -186,7 +200,16 @@ class _Gone(threading.Event):
         return super().is_set() or self._session.run is not self._run
 
 
+def _watched(run: Run, readings: Iterable[Reading], gone: _Gone) -> Iterator[Reading]:
+    """For a file, with where the model looks; they end where the visitor does not wait for it any more."""
+    for one in readings:
+        if gone.is_set():
+            return
+        yield run.watched(one)
+
+
 def _attention(session: Session, run: Run, reading: Reading, say: Say) -> Update:
+    reading = run.watched(reading)
     choices, there = attention_choices(reading), is_watched(reading)
     heads = max(choices.heads.values(), default=0)
     session.head = session.head if session.head is not None and session.head < heads else None
@@ -194,7 +217,9 @@ def _attention(session: Session, run: Run, reading: Reading, say: Say) -> Update
     some = [(say("Head {n}").format(n=number + 1), number) for number in range(heads)]
     times = [(seconds(span), number) for number, span in enumerate(choices.pieces)]
     return {
-        "attention": attention_card(reading, session.head, session.piece, say),
+        "attention": attention_card(reading, session.head, session.piece, say)
+        if there or run.reader
+        else notices([say(NO_MODEL)]),
         "head": gr.Dropdown([(say("mean of all"), -1), *some], value=_number(session.head), visible=heads > 1),
         "piece": gr.Dropdown(
             [(say("average piece"), -1), *times], value=_number(session.piece), visible=there and bool(times)

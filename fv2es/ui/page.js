@@ -91,6 +91,8 @@
       set(lanes, "aria-valuenow", chosen + 1);
       set(lanes, "aria-valuetext", mine.innerText.replace(/\s+/g, " "));
     }
+    const maps = one("#attention [data-of]");
+    if (maps) set(maps, "aria-busy", +maps.dataset.of !== chosen); // those of another utterance are on their way
     const stage = one("#stage .fv-stage");
     const card = cards.get(chosen);
     if (stage && card && staged !== card) {

@@ -94,7 +94,7 @@ def build_demo(
 def shared_analyse(models: Models, limits: Limits) -> Analyse:
     """`pipeline.analyse` with what visitors share: the models and the face finder; all may serve several at once."""
     warm_up()
-    common: dict[str, Any] = {"finder": FaceFinder(), "decoders": Decoders(), "limits": limits, "attention": True}
+    common: dict[str, Any] = {"finder": FaceFinder(), "decoders": Decoders(), "limits": limits}
 
     def shared(path: str, *, model: str | None = None, **options: Any) -> Analysis:
         return analyse(path, reader=models.reader(model), **common, **options)
@@ -120,7 +120,7 @@ def _left(examples: Path, models: Models | None, words: Words) -> Parts:
         parts["submit"] = gr.Button(words("Submit"), variant="primary", min_width=90, elem_id="submit")
         parts["stop"] = gr.Button(words("Stop"), interactive=False, min_width=70, elem_id="stop")
         parts["clear"] = gr.Button(words("Clear"), min_width=70, elem_id="clear")
-    _examples(examples, parts["clip"], subtitles, words)
+    parts |= _examples(examples, parts["clip"], subtitles, words)
     with gr.Accordion(words("Options"), open=False, elem_classes="fv-options"):
         parts |= _model(models, words)
         parts["speech"] = gr.Radio(SPEECH, value="auto", label=words("Who hears the words"))
@@ -156,19 +156,21 @@ def _model(models: Models | None, words: Words) -> Parts:
     return {"model": choice, "about-model": markup(about_model(chosen) if chosen else "", visible=several)}
 
 
-def _examples(folder: Path, clip: gr.Video, subtitles: gr.File, words: Words) -> None:
-    """A button for each clip of the folder; it brings its subtitles along."""
+def _examples(folder: Path, clip: gr.Video, subtitles: gr.File, words: Words) -> Parts:
+    """A button for each clip of the folder, if it has any; it brings its subtitles along."""
     clips = sorted(folder.glob("*.mp4"))
     captions = [path.with_suffix(".srt") for path in clips]
-    if clips:
-        gr.Examples(
-            [[str(one), str(text) if text.is_file() else None] for one, text in zip(clips, captions, strict=True)],
-            inputs=[clip, subtitles],
-            example_labels=[path.stem.replace("_", " ").capitalize() for path in clips],
-            label=words("Examples, with their subtitles"),
-            cache_examples=False,
-            api_visibility="private",
-        )
+    if not clips:
+        return {}
+    offered = gr.Examples(
+        [[str(one), str(text) if text.is_file() else None] for one, text in zip(clips, captions, strict=True)],
+        inputs=[clip, subtitles],
+        example_labels=[path.stem.replace("_", " ").capitalize() for path in clips],
+        label=words("Examples, with their subtitles"),
+        cache_examples=False,
+        api_visibility="private",
+    )
+    return {"examples": offered.dataset}
 
 
 def _right(words: Words) -> Parts:
@@ -197,7 +199,8 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
         handlers.greet(visitor, request.headers.get("accept-language", ""))
         return named(parts, handlers.reopen)(visitor, token)
 
-    demo.load(greet, session, [session, *(parts[name] for name in CHOSEN)], **AT_ONCE)
+    told = [parts[name] for name in (*CHOSEN, "examples") if name in parts]
+    demo.load(greet, session, [session, *told], **AT_ONCE)
     parts["bridge"].select(reopen, [session, parts["bridge"]], [session, *page], **AT_ONCE)
     begun = parts["submit"].click(named(parts, handlers.begin), asked, [session, *page], **AT_ONCE)
     read = begun.then(
@@ -224,14 +227,17 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
 
 
 def _choices(parts: Parts, language: str) -> dict[Any, Any]:
-    """What may be chosen, in a language that is not English: Gradio translates labels, but no choices."""
+    """What may be chosen, in a language that is not English: Gradio translates labels, but no choices or examples."""
     if language == "en":
         return {}
     say = speaker(language)
-    return {
+    told: dict[Any, Any] = {
         parts[name]: type(parts[name])([(say(title), value) for title, value in choices])
         for name, choices in CHOSEN.items()
     }
+    if "examples" in parts:
+        told[parts["examples"]] = gr.Dataset(sample_labels=[say(label) for label in parts["examples"].sample_labels])
+    return told
 
 
 def forgets(captions: set[str]) -> Callable[[str | None], Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fv2es.again import watched
 from fv2es.modalities.speech import CHOICES, ENGLISH, LANGUAGES
 from fv2es.reader import Reader
 from fv2es.results import Fold
@@ -86,6 +87,7 @@ class Run:
     place: str = field(default_factory=secret)  # of its sounds
     growing: Growing = field(default_factory=Growing, repr=False)
     _fold: Fold | None = None
+    _watched: Reading | None = None  # the last that was asked for, with its maps
 
     @classmethod
     def opened(cls, result: Result, reader: Reader | None) -> Run:
@@ -118,6 +120,20 @@ class Run:
     def seen(self, reading: Reading) -> Reading:
         """Under the thresholds that apply."""
         return reading if self.moved is None else replace(reading, thresholds=self.moved)
+
+    def known(self, reading: Reading) -> Reading | None:
+        """With where the model looks, if there is anything to know; None where the model has to be asked first."""
+        if reading.attention is not None or self.reader is None or not self.reader.attends:
+            return reading
+        last = self._watched
+        return replace(reading, attention=last.attention) if last and last.index == reading.index else None
+
+    def watched(self, reading: Reading) -> Reading:
+        """As `known`, and the model is asked. Maps stay for one utterance at a time."""
+        known = self.known(reading)
+        if known is None and self.reader is not None:
+            known = self._watched = watched(self.reader, reading)
+        return known or reading
 
     @property
     def summary(self) -> Summary | None:

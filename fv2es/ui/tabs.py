@@ -122,7 +122,10 @@ def wire_tabs(parts: Parts, looking: Looking) -> None:
     session = parts["session"]
     changed = [parts[name] for name in CHANGED]
     for name in TABS:
-        parts[f"{name}-tab"].select(named(parts, partial(looking.open, name=name)), session, changed, **AT_ONCE)
+        opened = parts[f"{name}-tab"].select
+        if name == "attention":
+            opened = opened(named(parts, looking.ask), session, parts[name], **AT_ONCE).then
+        opened(named(parts, partial(looking.open, name=name)), session, changed, **AT_ONCE)
     chosen = [parts["head"], parts["piece"]]
     for part in chosen:
         part.input(named(parts, looking.look), [session, *chosen], changed, trigger_mode="always_last", **AT_ONCE)

@@ -52,17 +52,12 @@ def attention_card(reading: Reading, head: int | None = None, piece: int | None 
     """
     levels = levels_of(reading)
     queries = queries_section(reading, head, say)
+    card = f'<div class="fv-card fv-attention" data-of="{reading.index}">{queries}'
     if not levels:
-        return (
-            f'<div class="fv-card fv-attention">{queries}</div>'
-            if queries
-            else f'<p class="fv-missing">{say(MISSING)}</p>'
-        )
+        return f"{card}</div>" if queries else f'<p class="fv-missing">{say(MISSING)}</p>'
     piece = piece if piece is not None and 0 <= piece < len(piece_spans(reading)) else None
-    return (
-        f'<div class="fv-card fv-attention">{queries}{_one_piece(reading, levels, head, piece, say)}'
-        f"{_whole(reading, levels, head, piece, say)}</div>"
-    )
+    one_piece, whole = _one_piece(reading, levels, head, piece, say), _whole(reading, levels, head, piece, say)
+    return f"{card}{one_piece}{whole}</div>"
 
 
 def time_marks(span: Span) -> list[float]:
