@@ -44,6 +44,12 @@ class Clock:
         self._last = max(self._last, now)
         return self._last
 
+    def foresee(self, raw: float) -> float | None:
+        """What `at` will say of a later stamp, where all between are regular; None where that cannot be said."""
+        if self._last is None or not self._last <= raw + self._shift <= self._last + JUMP:
+            return None
+        return raw + self._shift
+
 
 class SoundTrack:
     """Decoded sound → contiguous blocks from `start` on, never past `end`; 16 kHz mono where nothing else is said."""
