@@ -49,7 +49,7 @@ PUBLIC = {
     "models.watching": ("can_be_watched", "watch", "Watch", "piece_times"),
     "results": ("probabilities", "single_label", "make_reading", "Fold", "summarise", "reading_json", "summary_json",
                 "analysis_json"),
-    "again": ("edited", "rerun", "leave_one_out", "compare", "AgainError"),
+    "again": ("edited", "rerun", "watched", "leave_one_out", "compare", "AgainError"),
     "data.manifest": ("Row", "read_manifest", "ManifestError"),
     "data.packs": ("open_pack", "Pack", "Item", "utterance", "PackError"),
     "evaluation": ("evaluate", "Evaluation", "Unreadable", "row_extractor", "parse_modalities"),
