@@ -287,8 +287,9 @@ def test_a_child_may_do_little(tmp_path) -> None:
         command = [sys.executable, "-c", FORBIDDEN, str(tmp_path / "written"), str(server.getsockname()[1])]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     write, memory, connect = done.stdout.split()
-    assert (write, memory) == ("OSError", "MemoryError")
-    assert connect in ("OSError", "done")  # users may not leave the network on every system
+    assert write in ("OSError", "PermissionError")
+    assert memory == "MemoryError"
+    assert connect in ("OSError", "PermissionError", "done")  # users may not leave the network on every system
     assert not (tmp_path / "written").exists() or (tmp_path / "written").read_bytes() == b""
 
 

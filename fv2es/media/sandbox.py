@@ -9,13 +9,15 @@ from contextlib import suppress
 
 from fv2es.limits import Limits
 from fv2es.media.plain import THREADS
+from fv2es.media.seccomp import forbid
 
 OPEN_FILES = 64
 CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000  # linux/sched.h
 
 
 def confine(limits: Limits) -> None:
-    """From now on: little memory and processor time, no core dump, no file written, no network where that is cheap."""
+    """From now on: little memory and processor time, no core dump, no file written, no network where that is cheap;
+    with the filter (`seccomp`), where there is one, no other program or process, no connection, no file changed."""
     import resource
 
     seconds = limits.decode_seconds * min(THREADS, os.cpu_count() or 1) + sum(os.times()[:2]) + 2
@@ -29,6 +31,7 @@ def confine(limits: Limits) -> None:
     for name, bound in bounds.items():
         _bound(resource, name, bound)
     _leave_the_network()
+    forbid()
 
 
 def _bound(resource, name: str, bound: float) -> None:  # type: ignore[no-untyped-def]
