@@ -20,8 +20,8 @@ PROC = Path("/proc/self")
 
 @dataclass
 class Spent:
-    """Seconds of the clock, of the processors in this process and in its children that have ended; peak bytes in use
-    by this process and by the largest of its children together, 0 where the system does not say."""
+    """Seconds of the clock, of the processors in this process and in its children, also those that live on; peak bytes
+    in use by this process and its children together, 0 where the system does not say."""
 
     wall: float = 0.0
     own: float = 0.0
@@ -45,8 +45,15 @@ def spent() -> Iterator[Spent]:
 
 
 def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    """Seconds of the processors, in children that have ended and those that are there."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ticks = [int(one) for child in _living() for one in _text(child / "stat").rpartition(")")[2].split()[11:13]]
+    return ended.ru_utime + ended.ru_stime + sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def _living() -> list[Path]:
+    numbers = [one for task in PROC.glob("task/*/children") for one in _text(task).split()]
+    return [Path("/proc") / one for one in numbers]
 
 
 class _Watch:
@@ -55,7 +62,7 @@ class _Watch:
     def __init__(self) -> None:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
-        self._largest = 0
+        self._theirs = 0
         self.peak = 0
 
     def __enter__(self) -> _Watch:
@@ -68,17 +75,13 @@ class _Watch:
         self._over.set()
         self._thread.join()
         own = _peak(PROC)
-        self.peak = own + self._largest if own else 0
+        self.peak = own + self._theirs if own else 0
 
     def _look(self) -> None:
         own = _text(PROC / "cmdline")
         while not self._over.wait(LOOK):
-            numbers = [one for task in PROC.glob("task/*/children") for one in _text(task).split()]
-            children = [Path("/proc") / one for one in numbers]
-            begun = [
-                one for one in children if _text(one / "cmdline") != own
-            ]  # else it is still a copy of this process
-            self._largest = max([self._largest, *map(_peak, begun)])
+            begun = [one for one in _living() if _text(one / "cmdline") != own]  # else it is still a copy of this
+            self._theirs = max(self._theirs, sum(map(_peak, begun)))
 
 
 def _text(path: Path) -> str:

@@ -123,7 +123,7 @@ def _real() -> Iterator[tuple[str, Path, Path]]:
 
 def stages(rows: list[dict[str, Any]]) -> str:
     """The table of stages: seconds of the clock for each minute of the clip."""
-    head = ["clip", "words", *STAGES, "clock", "own processor", "decoder's processor"]
+    head = ["clip", "words", *STAGES, "clock", "own processor", "children's processor"]
     body = []
     for row in rows:
         runs, minutes = row["runs"], row["runs"][0]["duration"] / 60

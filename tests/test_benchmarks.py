@@ -1,6 +1,8 @@
 """What the measurements rest on: clips of the right length, both ways really doing the same, tables that say so."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +46,17 @@ def test_what_is_spent_is_counted() -> None:
     assert used.wall > 0
     assert used.own >= 0.05
     assert used.peak > 10e6 or not Path("/proc/self/status").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a living process can be asked on Linux only")
+def test_so_is_what_a_child_spends_that_lives_on() -> None:
+    busy = "while not __import__('time').process_time() > 0.1: pass\nprint(flush=True); input()"
+    with measuring.spent() as used:
+        child = subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+    child.communicate(b"\n")
+    assert used.children >= 0.05
 
 
 def test_training_and_inference_form_say_the_same() -> None:
