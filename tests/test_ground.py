@@ -22,7 +22,7 @@ from fv2es.schema import Prediction, Span, Utterance
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/json.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md")))
 RUNTIME, DEVELOPMENT = ("fv2es", "app.py"), ("tests", "benchmarks", "examples", "tools")
 # The name on the index of packages where it is not that of the import; starlette is what gradio's server is made of.
 INDEX_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "starlette": "gradio"}
