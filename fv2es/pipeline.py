@@ -24,6 +24,7 @@ from fv2es.stopping import Cancelled, check, stoppable
 
 NO_SPEECH = "No speech was found, so the face alone was read."
 NO_FACE = "No face was found, so voice and words alone were read."
+TIME_IS_UP = "The time for one clip was used up, so the rest of it was skipped."
 NOTHING = "Neither speech nor a face was found, so there is nothing to read."
 
 
@@ -31,7 +32,7 @@ class Analysis(Iterator[Reading]):
     """A clip's readings, one as soon as it is known, and what a person should be told beside them.
 
     Setting `cancel` or calling `close`, from any thread, ends the work in the midst of whatever it does, and frees the
-    file (`fv2es.stopping`).
+    file (`fv2es.stopping`); so does the end of the time that one clip may take.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class Analysis(Iterator[Reading]):
         self.cancel = cancel
         self._notes = notes
         self._attention = attention
-        self._limits = limits
-        self._media = open_media(path, limits, decoders=decoders, cancel=cancel.is_set)
+        self._until = time.monotonic() + limits.job_seconds
+        self._media = open_media(path, limits, decoders=decoders, cancel=self._is_over)
         self._extracted = extract(
             self._media,
             finder=finder,
@@ -64,7 +65,7 @@ class Analysis(Iterator[Reading]):
         self._readings = self._read()
 
     def __next__(self) -> Reading:
-        with stoppable(self.cancel.is_set):
+        with stoppable(self._is_over):
             return next(self._readings)
 
     @property
@@ -96,14 +97,13 @@ class Analysis(Iterator[Reading]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _is_over(self) -> bool:
+        return self.cancel.is_set() or time.monotonic() > self._until
+
     def _read(self) -> Generator[Reading, None, None]:
-        began = time.monotonic()
         seen: set[str] = set()
         try:
             for index, (utterance, seconds) in enumerate(self._extracted):
-                if time.monotonic() - began > self._limits.job_seconds:
-                    self._notes.append("The time for one clip was used up, so the rest of it was skipped.")
-                    return
                 start = time.perf_counter()
                 prediction = self.reader.predict([utterance], self._attention)[0]
                 spent = {**seconds, "model": time.perf_counter() - start}
@@ -114,7 +114,8 @@ class Analysis(Iterator[Reading]):
                 self._notes.clear()  # nobody was heard, so it does not matter who transcribes
             self._notes += _missing(seen)
         except Cancelled:
-            return
+            if not self.cancel.is_set():
+                self._notes.append(TIME_IS_UP)
         finally:
             self._extracted.close()
             self._media.close()

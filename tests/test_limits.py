@@ -5,6 +5,14 @@ import pytest
 from fv2es.limits import Limits
 
 
+def test_what_holds_where_nothing_else_is_said() -> None:
+    limits = Limits()
+    assert (limits.max_bytes, limits.max_seconds, limits.max_waiting) == (100e6, 180, 20)
+    assert (limits.max_width, limits.max_height, limits.max_fps, limits.max_frames) == (3840, 2160, 120, 36_000)
+    assert (limits.min_utterance, limits.max_utterance) == (0.5, 15)
+    assert (limits.decode_seconds, limits.job_seconds) == (120, 600)
+
+
 def test_each_limit_can_be_moved_by_its_variable() -> None:
     limits = Limits.from_environment({"FV2ES_MAX_SECONDS": "60", "FV2ES_MAX_BYTES": "1e6", "FV2ES_MAX_FPS": " "})
     assert (limits.max_seconds, limits.max_bytes, limits.max_fps) == (60, 1e6, Limits().max_fps)

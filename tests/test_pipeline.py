@@ -10,10 +10,11 @@ from conftest import shades, tone
 from fv2es.limits import Limits
 from fv2es.media import MediaError
 from fv2es.modalities.faces import FaceFinder
-from fv2es.pipeline import NO_FACE, NO_SPEECH, NOTHING, analyse
+from fv2es.pipeline import NO_FACE, NO_SPEECH, NOTHING, TIME_IS_UP, analyse
 from fv2es.reader import Reader, load_reader
 from fv2es.results import Fold, summarise
 from fv2es.schema import MODALITIES
+from fv2es.stopping import check
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,19 @@ def test_cancel_ends_the_work_and_keeps_what_is_known(run, examples) -> None:
     assert list(analysis) == []
     assert first.index == 0
     assert NOTHING not in analysis.notes
+
+
+def test_the_time_for_one_clip_ends_in_the_midst_of_a_stage(run, examples) -> None:
+    class Endless:
+        source = "typed"
+
+        def transcribe(self, waveform, span):
+            while True:
+                check()
+
+    analysis = run(examples[0], transcriber=Endless(), limits=Limits(job_seconds=3))
+    assert list(analysis) == []
+    assert analysis.notes == [TIME_IS_UP]
 
 
 def test_close_frees_the_file(run, examples) -> None:
