@@ -6,7 +6,7 @@ from oracles import largest_difference, shake
 from torch import Tensor, nn
 
 from fv2es.models.blocks.repvgg import fold
-from fv2es.models.blocks.rfam import RFAM, RFAMBlock, RFAMConfig, reserve, simam
+from fv2es.models.blocks.rfam import RFAM, RFAMBlock, RFAMConfig, merge, reserve, simam
 from fv2es.models.rfam_focal import COMPACT_FACES
 
 TINY = RFAMConfig(stem_width=8, stages=((8, 16), (24,)))
@@ -42,11 +42,14 @@ def test_simam_lifts_what_stands_out_and_survives_a_single_cell():
     assert simam(torch.full((1, 1, 1, 1), 3.0)).item() == pytest.approx(3 * torch.sigmoid(torch.tensor(0.5)).item())
 
 
-def both_forms(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def both_forms(module: nn.Module, x: Tensor, inference_form=merge) -> tuple[Tensor, Tensor]:
     with torch.inference_mode():
         residual = shake(module.eval())(x)
     with torch.no_grad():
-        return residual, fold(module)(x)
+        return residual, inference_form(module)(x)
+
+
+FORMS = pytest.mark.parametrize("inference_form", [fold, merge])
 
 
 BLOCKS = pytest.mark.parametrize(
@@ -54,13 +57,14 @@ BLOCKS = pytest.mark.parametrize(
 )
 
 
+@FORMS
 @BLOCKS
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("side", [12, 7])
-def test_both_forms_agree(channels, out, stride, signed, side):
+def test_both_forms_agree(channels, out, stride, signed, side, inference_form):
     torch.manual_seed(0)
     x = torch.randn(4, channels, side, side)
-    before, after = both_forms(RFAMBlock(channels, out, stride, signed), x if signed else x.relu())
+    before, after = both_forms(RFAMBlock(channels, out, stride, signed), x if signed else x.relu(), inference_form)
     assert before.std() > 0.1, "all cut off by the ReLU: the test would see nothing"
     assert largest_difference(before, after) <= 1e-5
 
@@ -86,32 +90,48 @@ def test_what_is_reserved_comes_through_untouched():
 
 
 def test_slopes_are_one_for_what_is_kept_and_zero_for_what_is_convolved():
-    block = fold(RFAMBlock(3, 5, signed=True).eval())
+    block = merge(RFAMBlock(3, 5, signed=True).eval())
     (activation,) = (one for one in block.modules() if isinstance(one, nn.PReLU))
     assert activation.weight.tolist() == [0.0] * 3 + [1.0] * 3
-    assert not any(isinstance(one, nn.PReLU) for one in fold(RFAMBlock(3, 5).eval()).modules())
+    assert not any(isinstance(one, nn.PReLU) for one in merge(RFAMBlock(3, 5).eval()).modules())
 
 
+@FORMS
 @pytest.mark.parametrize("config", [TINY, RFAMConfig(), COMPACT_FACES])
-def test_a_folded_trunk_equals_its_training_form(config):
+def test_a_folded_trunk_equals_its_training_form(config, inference_form):
     torch.manual_seed(1)
-    before, after = both_forms(RFAM(config), torch.randn(2, config.in_channels, 48, 48))
+    before, after = both_forms(RFAM(config), torch.randn(2, config.in_channels, 48, 48), inference_form)
     assert before.std() > 0.01
     assert largest_difference(before, after) <= 1e-5 * max(1.0, float(before.abs().max()))
 
 
-def test_a_folded_trunk_is_plain_convolutions_without_anything_to_train():
-    trunk = fold(shake(RFAM(TINY)).eval())
+@pytest.mark.parametrize(("inference_form", "shortcuts"), [(fold, 2), (merge, 0)])
+def test_a_folded_trunk_is_plain_convolutions_without_anything_to_train(inference_form, shortcuts):
+    trunk = inference_form(shake(RFAM(TINY)).eval())
     kinds = {type(leaf) for leaf in trunk.modules() if not list(leaf.children())}
-    assert kinds <= {nn.Conv2d, nn.MaxPool2d, nn.Identity, nn.ReLU}
-    assert sum(isinstance(one, nn.Conv2d) for one in trunk.modules()) == 1 + 2 * 3
+    assert kinds <= {nn.Conv2d, nn.MaxPool2d, nn.Identity, nn.ReLU, RFAMBlock}
+    assert sum(isinstance(one, nn.Conv2d) for one in trunk.modules()) == 1 + 2 * 3 + shortcuts
     assert not any(parameter.requires_grad for parameter in trunk.parameters())
 
 
-def test_folding_twice_is_folding_once():
+@FORMS
+def test_folding_twice_is_folding_once(inference_form):
     trunk, x = RFAM(TINY), torch.randn(2, 3, 16, 16)
-    _, once = both_forms(trunk, x)
+    _, once = both_forms(trunk, x, inference_form)
+    assert torch.equal(inference_form(trunk)(x), once)
     assert torch.equal(fold(trunk)(x), once)
+
+
+def test_there_is_no_merging_while_training():
+    trunk = RFAM(TINY).train()
+    with pytest.raises(ValueError, match="eval mode"):
+        merge(trunk)
+    assert all(one.merged is None for one in trunk.modules() if isinstance(one, RFAMBlock))
+
+
+def test_the_form_for_a_processor_has_no_more_weights_than_it_needs():
+    kept, merged = (sum(one.numel() for one in form(RFAM(TINY).eval()).parameters()) for form in (fold, merge))
+    assert merged > 1.8 * kept
 
 
 @BLOCKS

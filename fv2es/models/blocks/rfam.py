@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fv2es.models.blocks.repvgg import RepVGGConfig, fold_batch_norm, plain_conv, staged
+from fv2es.models.blocks.repvgg import Module, RepVGGConfig, fold, fold_batch_norm, plain_conv, staged
 
 
 def simam(x: Tensor, regularisation: float = 1e-4) -> Tensor:
@@ -45,9 +45,12 @@ def reserve(kernel: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, nn.BatchNorm2
 class RFAMBlock(nn.Module):
     """SimAM(relu(BN(conv3×3(relu(BN(conv3×3(x))))) + shortcut)), (B, in, H, W) → (B, out, H/stride, W/stride).
 
-    The shortcut is x itself, or BN(conv1×1(x)) where the shape changes. Folded it is two plain convolutions: the first
-    carries the input along (`reserve`), the second adds it up. `signed`: the input may be negative, so that what is
-    kept has to pass the activation between the two by a PReLU (slope 1, and 0 for what is convolved).
+    The shortcut is x itself, or BN(conv1×1(x)) where the shape changes. Two inference forms equal it. `merge` is the
+    papers': two plain convolutions, the first carrying the input along (`reserve`), the second adding it up. `signed`:
+    the input may be negative, so that what is kept has to pass the activation between the two by a PReLU (slope 1, and
+    0 for what is convolved). `fold`, with which models are loaded, absorbs the normalisations and keeps the shortcut:
+    the merged convolutions have two to four times the weights of these, most of them zeros and ones, which a graphics
+    card may have to spare; on a processor they take twice as long as the addition that they do away with.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, signed: bool = False) -> None:
@@ -60,26 +63,34 @@ class RFAMBlock(nn.Module):
         keeps_shape = in_channels == out_channels and stride == 1
         self.conv_shortcut = None if keeps_shape else nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
         self.norm_shortcut = None if keeps_shape else nn.BatchNorm2d(out_channels)
-        self.folded: nn.Sequential | None = None
+        self.merged: nn.Sequential | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.folded is not None:
-            return simam(F.relu(self.folded(x)))
+        if self.merged is not None:
+            return simam(F.relu(self.merged(x)))
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
         if self.conv_shortcut is not None and self.norm_shortcut is not None:
             x = self.norm_shortcut(self.conv_shortcut(x))
         return simam(F.relu(y + x))
 
     def fold(self) -> None:
-        """Replace the residual form by the plain one that equals it, in place."""
-        if self.folded is not None:
+        """Absorb the normalisations into the convolutions, in place."""
+        for part in ("1", "2", "_shortcut"):
+            conv, norm = getattr(self, f"conv{part}"), getattr(self, f"norm{part}")
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(self, f"conv{part}", plain_conv(*fold_batch_norm(conv.weight, None, norm), conv.stride[0]))
+                setattr(self, f"norm{part}", nn.Identity())
+
+    def merge(self) -> None:
+        """Replace the residual training form by the plain form without a shortcut, in place."""
+        if self.merged is not None:
             return
         wide_kernel, wide_norm = reserve(self.conv1.weight, self.norm1)
         first = plain_conv(*fold_batch_norm(wide_kernel, None, wide_norm), self.conv1.stride[0])
         kernel, bias = fold_batch_norm(self.conv2.weight, None, self.norm2)
         kept, kept_bias = self._merged_shortcut()
         second = plain_conv(torch.cat([kernel, kept], dim=1), bias + kept_bias)
-        self.folded = nn.Sequential(first, self._between(), second)
+        self.merged = nn.Sequential(first, self._between(), second)
         for part in ("conv1", "norm1", "conv2", "norm2", "conv_shortcut", "norm_shortcut"):
             setattr(self, part, None)
 
@@ -116,3 +127,11 @@ class RFAM(nn.Sequential):
 
     def __init__(self, config: RFAMConfig) -> None:
         super().__init__(*staged(config, RFAMBlock))
+
+
+def merge(module: Module) -> Module:
+    """As `repvgg.fold`, with the papers' plain form for RFAM's blocks; returns the module."""
+    for block in module.modules():
+        if isinstance(block, RFAMBlock) and not module.training:
+            block.merge()
+    return fold(module)
