@@ -77,7 +77,7 @@ class PocketSphinx:
 
 
 class Listeners:
-    """Processes that listen (100 MB each), for one thread each at a time, made when they are needed and kept."""
+    """Processes that listen (130 MB each), for one thread each at a time, made when they are needed and kept."""
 
     def __init__(self, most: int = LISTENERS) -> None:
         self._places: queue.LifoQueue[Child | None] = queue.LifoQueue()  # those that wait; None: one may be made
