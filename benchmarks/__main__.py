@@ -1,7 +1,8 @@
-"""All measurements in one run, about a quarter of an hour: `make bench`, or `python -m benchmarks [--quick|--full]`.
+"""All measurements in one run, about 25 minutes: `make bench`, or `python -m benchmarks [--quick|--full]`.
 
-Tables go to standard output, raw numbers with the machine's name to `benchmarks/results/`. Measure on a machine that
-does nothing else: how busy it was is kept too.
+Tables go to standard output, raw numbers with the machine's name to `benchmarks/results/`, after each part; each part
+runs in a process of its own, so that its memory is its own. Measure on a machine that does nothing else: how busy it
+was is kept too. `python -m benchmarks.page` brings the tables of docs/performance.md up to date.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,7 @@ def parts(size: str) -> dict[str, Part]:
             lambda clips: list(whole.run(clips, grid)),
             whole.lengths,
         ),
+        "hour": ("An hour", lambda clips: list(whole.run(clips, {} if quick else whole.HOUR)), whole.lengths),
     }
 
 
@@ -69,36 +73,53 @@ def main() -> None:
     size.add_argument("--quick", dest="size", action="store_const", const="quick", help="short clips, few repeats")
     size.add_argument("--full", dest="size", action="store_const", const="full", help="an hour at every height, twice")
     options.add_argument("--only", help="some of the parts, with commas between")
+    options.add_argument("--resume", action="store_true", help="only what the results do not hold yet")
     options.add_argument("--clips", type=Path, help="make the clips in this folder and keep them for another run")
     options.add_argument("--results", type=Path, default=RESULTS, help="folder for the raw numbers")
     args = options.parse_args()
-    chosen = parts(args.size or "usual")
+    size = args.size or "usual"
+    chosen = parts(size)
     wanted = args.only.split(",") if args.only else list(chosen)
     if strangers := set(wanted) - set(chosen):
         options.error(f"unknown parts {', '.join(sorted(strangers))}; known: {', '.join(chosen)}")
     args.results.mkdir(parents=True, exist_ok=True)
-    target = args.results / f"{args.size or 'usual'}.json"
-    if args.clips:
-        args.clips.mkdir(parents=True, exist_ok=True)
-        measure(chosen, wanted, target, Clips(args.clips))
-        return
+    target = args.results / f"{size}.json"
+    kept = json.loads(target.read_text(encoding="utf-8")) if args.resume and target.is_file() else {}
     with tempfile.TemporaryDirectory() as folder:
-        measure(chosen, wanted, target, Clips(Path(folder)))
+        clips = args.clips or Path(folder)
+        clips.mkdir(parents=True, exist_ok=True)
+        measure(chosen, wanted, target, kept, lambda name: alone(size, name, clips))
 
 
-def measure(chosen: dict[str, Part], wanted: list[str], target: Path, clips: Clips) -> None:
-    """Each part in its turn; what has been measured is kept whatever comes after."""
-    kept: dict[str, Any] = {"machine": measuring.machine()}
+def alone(size: str, name: str, clips: Path) -> Any:
+    """One part, in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_run, size, name, clips).result()
+
+
+def _run(size: str, name: str, clips: Path) -> Any:
+    return parts(size)[name][1](Clips(clips))
+
+
+def measure(
+    chosen: dict[str, Part], wanted: list[str], target: Path, kept: dict[str, Any], run: Callable[[str], Any]
+) -> None:
+    """Each part that is not kept already, in its turn; what has been measured is kept whatever comes after."""
+    kept.setdefault("machine", measuring.machine())
     print("# Measured by `python -m benchmarks`\n")
     print(", ".join(f"{name} {value}" for name, value in kept["machine"].items()), flush=True)
     for name in wanted:
-        title, run, report = chosen[name]
-        began, load = time.perf_counter(), os.getloadavg()[0]
-        kept[name] = run(clips)
-        seconds = time.perf_counter() - began
-        print(f"\n## {title}\n\n{report(kept[name])}\n{seconds:.0f} s, load before {load:.1f}", flush=True)
-        kept.setdefault("took", {})[name] = {"seconds": round(seconds, 1), "load": round(load, 2)}
-        target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        title, _, report = chosen[name]
+        if name not in kept:
+            began, load = time.perf_counter(), os.getloadavg()[0]
+            kept[name] = run(name)
+            took = {"seconds": round(time.perf_counter() - began, 1), "load": round(load, 2)}
+            kept.setdefault("took", {})[name] = took
+            target.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        took = kept["took"][name]
+        print(
+            f"\n## {title}\n\n{report(kept[name])}\n{took['seconds']:.0f} s, load before {took['load']:.1f}", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ again, with the words that are said in them as subtitles."""
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from math import ceil, inf
 from pathlib import Path
@@ -22,29 +24,36 @@ SHAPE = Fraction(16, 9)
 
 
 class Clips:
-    """Makes each clip when it is asked for the first time, in a folder that somebody else removes."""
+    """Makes each clip when it is asked for the first time, in a folder that somebody else removes, and that several
+    processes may use one after the other."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._bases: dict[int, tuple[Path, list[Cue], float]] = {}
 
     def get(self, seconds: float, height: int) -> tuple[Path, Path]:
         """The clip, cut to so many seconds, and its subtitles."""
         clip = self._folder / f"{height}p-{seconds:g}s.mp4"
         words = clip.with_suffix(".srt")
         if not clip.is_file():
-            if height not in self._bases:
-                self._bases[height] = _encode(self._folder / f"base-{height}.mp4", height)
-            base, cues, length = self._bases[height]
+            base, cues, length = self._base(height)
             words.write_text(_srt(cues, seconds, length), encoding="utf-8")
             half = clip.with_stem(f"{clip.stem}-half")
             _repeat(base, half, seconds, length)
             half.rename(clip)
         return clip, words
 
+    def _base(self, height: int) -> tuple[Path, list[Cue], float]:
+        path = self._folder / f"base-{height}.mp4"
+        known = path.with_suffix(".json")
+        if not known.is_file():
+            cues, length = _encode(path, height)
+            known.write_text(json.dumps({"length": length, "cues": [asdict(cue) for cue in cues]}), encoding="utf-8")
+        about = json.loads(known.read_text(encoding="utf-8"))
+        return path, [Cue(**cue) for cue in about["cues"]], about["length"]
 
-def _encode(path: Path, height: int) -> tuple[Path, list[Cue], float]:
-    """The examples at FPS, shown in the middle of a picture of SHAPE; their words; and its seconds."""
+
+def _encode(path: Path, height: int) -> tuple[list[Cue], float]:
+    """The examples at FPS, shown in the middle of a picture of SHAPE, written to `path`; their words and seconds."""
     import av
 
     cues: list[Cue] = []
@@ -67,7 +76,7 @@ def _encode(path: Path, height: int) -> tuple[Path, list[Cue], float]:
             sounds = [_fitted(np.concatenate(sounds), round(pictures / FPS * SAMPLE_RATE))]
         out.mux(video.encode(None))
         _encode_sound(out, audio, sounds[0])
-    return path, cues, pictures / FPS
+    return cues, pictures / FPS
 
 
 def _picture(pixels: np.ndarray, width: int, height: int, number: int) -> Any:

@@ -27,9 +27,10 @@ GIVEN, HEARD = "given", "heard"
 STAGES = ("decode", "vad", "faces", "spectrogram", "speech", "model")
 HEIGHTS = (360, 720, 1080)
 # Seconds of the clip: the heights at which the words are given and those at which they are heard, and how often.
-GRID = {10: (HEIGHTS, HEIGHTS, 5), 60: (HEIGHTS, HEIGHTS, 2), 600: (HEIGHTS, (720,), 1), 3600: ((720,), (), 1)}
+GRID = {10: (HEIGHTS, HEIGHTS, 5), 60: (HEIGHTS, HEIGHTS, 2), 600: (HEIGHTS, HEIGHTS, 1)}
+HOUR = {3600: ((720,), (), 1)}
 QUICK = {10: ((360, 720), (720,), 3), 60: ((720,), (), 1)}
-FULL = {seconds: (HEIGHTS, HEIGHTS, repeats) for seconds, (_, _, repeats) in GRID.items()}
+FULL = GRID | {3600: (HEIGHTS, HEIGHTS, 1)}
 
 
 class Warm:

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, shades, tone
 
 from benchmarks import __main__ as bench
-from benchmarks import forms, measuring, stored, straightforward, visitors, whole
+from benchmarks import forms, measuring, page, stored, straightforward, visitors, whole
 from benchmarks.made_up import Clips, _repeat, _srt
 from fv2es.media import open_media
 from fv2es.modalities.speech.subtitles import Cue, parse_subtitles
@@ -111,13 +111,59 @@ def test_tables_of_length_and_stages() -> None:
 
 
 def test_results_are_kept_as_they_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def fails(clips: Clips) -> None:
-        raise RuntimeError
+    asked = []
 
-    chosen = {"one": ("One", lambda clips: [1, 2], str), "two": ("Two", fails, str)}
+    def run(name: str) -> list[int]:
+        asked.append(name)
+        if asked == ["one", "two"]:
+            raise RuntimeError
+        return [1, 2]
+
+    chosen = {"one": ("One", None, str), "two": ("Two", None, str)}
     with pytest.raises(RuntimeError):
-        bench.measure(chosen, ["one", "two"], tmp_path / "kept.json", Clips(tmp_path))
+        bench.measure(chosen, ["one", "two"], tmp_path / "kept.json", {}, run)
     kept = json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))
     assert kept["one"] == [1, 2]
     assert kept["machine"]["cores"] >= 1
     assert "## One" in capsys.readouterr().out
+    bench.measure(chosen, ["one", "two"], tmp_path / "kept.json", kept, run)
+    assert asked == ["one", "two", "two"], "what is kept is not measured again"
+    assert "## One" in capsys.readouterr().out
+    assert json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))["two"] == [1, 2]
+
+
+def test_a_part_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    assert bench.alone("quick", "hour", tmp_path) == []
+
+
+RUN = {"first": 0.5, "duration": 10.0, "wall": 0.9, "own": 0.8, "children": 0.3, "peak": 1.1e9}
+LENGTHS = [
+    {"seconds": 10, "height": 720, "words": "given", "runs": [RUN, RUN | {"wall": 0.7}, RUN]},
+    {"seconds": 60, "height": 1080, "words": "given", "runs": [RUN | {"first": 1.62, "wall": 3.0}]},
+    {"seconds": 60, "height": 1080, "words": "heard", "runs": [RUN | {"first": 9.0, "peak": 2e9}]},
+]
+AGAINST = {"seconds": 30, "height": 720, "straightforward": [{"wall": 9.0}], "fv2es": [{"wall": 1.0}]}
+
+
+def test_aims_are_held_against_what_was_measured() -> None:
+    told = page.aims({"lengths": LENGTHS, "straightforward": [AGAINST]})
+    assert "| 0.50 s–1.62 s | not 60 s at 1080p (1.62 s) |" in told
+    assert "| 0.090 | not 10 s at 720p (0.090) |" in told
+    assert "| 1.10 GB | yes |" in told
+    assert "| 9.0 | yes |" in told
+
+
+def test_a_page_is_brought_up_to_date_where_there_are_results() -> None:
+    old = "Before\n\n<!-- measured: lengths -->\n| old |\n|---|\n\nBetween\n\n<!-- measured: forms -->\n| old |\n"
+    new, kept = page.renewed(old, {"lengths": LENGTHS[:1], "hour": LENGTHS[1:2]})
+    assert kept == ["forms"]
+    assert new.startswith("Before\n\n<!-- measured: lengths -->\n| clip | words |")
+    assert "| 10 s, 720p |" in new
+    assert "| 60 s, 1080p |" in new
+    assert new.endswith(" |\n\nBetween\n\n<!-- measured: forms -->\n| old |\n")
+
+
+def test_every_table_of_the_page_can_be_made_again() -> None:
+    names = [name for _, name in page.PLACE.findall((ROOT / "docs" / "performance.md").read_text(encoding="utf-8"))]
+    assert len(names) >= 9
+    assert set(names) <= set(page.reports())
