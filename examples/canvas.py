@@ -74,6 +74,12 @@ class Canvas:
     def window(self, left: float, right: float, bottom: float, top: float) -> Canvas:
         """The part that shows the given box, as views."""
         hit = (self.x > left) & (self.x < right) & (self.y > bottom) & (self.y < top)
-        rows, columns = np.flatnonzero(hit.any(1)), np.flatnonzero(hit.any(0))
-        cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        cut = _extent(hit.any(1)), _extent(hit.any(0))
         return Canvas(self.image[cut], self.x[cut], self.y[cut], self.pixel)
+
+
+def _extent(hit: Array) -> slice:
+    """From the first to the last that is hit; two at least, though none be hit: light needs a slope."""
+    places = np.flatnonzero(hit)
+    first = min(places[0], len(hit) - 2) if len(places) else 0
+    return slice(first, max(places[-1] + 1, first + 2) if len(places) else 2)

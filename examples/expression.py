@@ -34,6 +34,7 @@ class Expression:
     roll: float = 0.0
     shift_x: float = 0.0
     shift_y: float = 0.0
+    aside: float = 0.0  # the whole person, not the head alone
 
     def __add__(self, other: Expression) -> Expression:
         return Expression(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))

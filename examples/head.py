@@ -43,21 +43,23 @@ class Character:
 
 
 class Head:
-    """Renders one character. `side`: pixels of the square picture; `detail`: sub-pixels per pixel and direction."""
+    """Renders one character. `width`, `height`: pixels; `detail`: sub-pixels per pixel and direction."""
 
-    def __init__(self, character: Character, side: int = 480, detail: int = 2) -> None:
-        self.character, self.side, self.detail = character, side, detail
-        self.pixel = HEIGHT / (side * detail)
-        at = (np.arange(side * detail, dtype=np.float32) + 0.5) * self.pixel
-        self.x, self.y = np.meshgrid(at - HEIGHT / 2, TOP - at)
+    def __init__(self, character: Character, width: int = 480, height: int = 480, detail: int = 2) -> None:
+        self.character, self.width, self.height, self.detail = character, width, height, detail
+        self.pixel = HEIGHT / (height * detail)
+        across, down = ((np.arange(pixels * detail, dtype=np.float32) + 0.5) * self.pixel for pixels in (width, height))
+        self.x, self.y = np.meshgrid(across - width * detail * self.pixel / 2, TOP - down)
         rng = np.random.default_rng(character.seed)
         self.mottle = noise(rng, 512, 10) + 0.6 * noise(rng, 512, 3)
         self.strands = noise(rng, 512, 2) + noise(rng, 512, 6)
         self.backdrop = self._backdrop(rng)
 
     def picture(self, face: Expression) -> Array:
-        """(side, side, 3) uint8 RGB."""
-        body = Canvas(self.backdrop.copy(), self.x - 0.35 * face.shift_x, self.y - 0.2 * face.shift_y, self.pixel)
+        """(height, width, 3) uint8 RGB."""
+        body = Canvas(
+            self.backdrop.copy(), self.x - face.aside - 0.35 * face.shift_x, self.y - 0.2 * face.shift_y, self.pixel
+        )
         canvas = Canvas(body.image, *self._pose(face), self.pixel)
         hair.behind(canvas, self.character, self.strands)
         self._body(body, face)
@@ -68,14 +70,14 @@ class Head:
 
     def _develop(self, image: Array) -> Array:
         """Linear light in sub-pixels → sRGB in pixels."""
-        side, detail = self.side, self.detail
-        pixels = image.reshape(side, detail, side, detail, 3).mean((1, 3))
+        detail = self.detail
+        pixels = image.reshape(self.height, detail, self.width, detail, 3).mean((1, 3))
         return (np.clip(pixels, 0, 1) ** np.float32(1 / 2.2) * 255 + 0.5).astype(np.uint8)
 
     def _pose(self, face: Expression) -> tuple[Array, Array]:
         """Where in the face each sub-pixel looks. A turn shifts what is nearer by more: x' = x cos θ + z sin θ."""
         c, s = np.cos(face.roll), np.sin(face.roll)
-        x, y = self.x - face.shift_x, self.y - face.shift_y + 0.9
+        x, y = self.x - face.aside - face.shift_x, self.y - face.shift_y + 0.9
         x, y = c * x + s * y, c * y - s * x - 0.9
         u, v = x, y
         for _ in range(2):

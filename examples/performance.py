@@ -1,7 +1,8 @@
-"""A scene acted out: its sound, when each line is said, and the expression at every frame."""
+"""A scene acted out: its sound, when each line is said, and everybody's expression at every frame."""
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +13,10 @@ from scenes import Line, Scene
 
 Array = np.ndarray
 FPS = 20
-LEAD, PAUSE, TAIL = 0.8, 0.95, 0.9  # seconds without speech: at the beginning, between lines, at the end
+TAIL = 0.9  # seconds without speech at the end
 EASE = 0.45  # seconds in which the face changes before a line begins
+WALK, WAIT = 1.2, 0.4  # seconds that it takes to leave or to come back, and from then to the line
+BESIDE = Expression(aside=4.0)  # out of the picture
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,19 @@ class Performance:
     def frames(self) -> int:
         return int(len(self.sound) / voice.RATE * FPS)
 
-    def expressions(self) -> Iterator[Expression]:
+    def expressions(self) -> Iterator[tuple[Expression, ...]]:
+        """For each frame everybody's, from left to right."""
+        return zip(*map(self._acted, range(len(self.scene.cast))), strict=True)
+
+    def _acted(self, player: int) -> Iterator[Expression]:
         """One per frame: the line's emotion, the mouth that speaks, blinks and small movements of the head."""
-        keys, blinks = _keys(self.cues), _blinks(self.scene.seed, self.frames / FPS)
+        cues, seed = [cue for cue in self.cues if cue.line.speaker == player], self.scene.seed + player
+        keys, places, blinks = _keys(cues), _places(cues), _blinks(seed, self.frames / FPS)
         opened, bright = voice.openness(self.sound, FPS, self.frames)
-        phase = np.random.default_rng(self.scene.seed).uniform(0, 2 * np.pi, 8)
+        phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, 8)
         for number in range(self.frames):
             time = number / FPS
-            mouth, spread = float(opened[number]), float(bright[number])
+            mouth, spread = float(opened[number]) * (self._speaker(time) == player), float(bright[number])
             speech = Expression(
                 jaw_open=0.55 * mouth,
                 lip_stretch=0.5 * mouth * max(spread - 0.5, 0),
@@ -54,16 +62,20 @@ class Performance:
                 shift_y=-0.008 * mouth,
             )
             blink = max((float(np.exp(-(((time - at) / 0.075) ** 2))) for at in blinks), default=0.0)
-            yield blend(keys, time) + speech + _sway(time, phase) + Expression(blink=1.15 * blink)
+            yield blend(keys, time) + speech + _sway(time, phase) + Expression(blink=1.15 * blink) + blend(places, time)
+
+    def _speaker(self, time: float) -> int:
+        """Who spoke last, or will be the first."""
+        return self.cues[max(bisect([cue.start for cue in self.cues], time) - 1, 0)].line.speaker
 
 
 def perform(scene: Scene) -> Performance:
     """Let the lines be spoken, with pauses, in one room."""
-    parts, cues, time = [_silence(LEAD)], [], LEAD
+    parts, cues, time = [_silence(scene.lead)], [], scene.lead
     for line in scene.lines:
-        spoken = voice.say(line.text, scene.voice, voice.TONES[line.emotion])
+        spoken = voice.say(line.text, scene.cast[line.speaker].voice, voice.TONES[line.emotion])
         seconds = len(spoken) / voice.RATE
-        parts += [spoken, _silence(PAUSE)]
+        parts += [spoken, _silence(line.pause)]
         cues.append(Cue(line, time, time + seconds))
         time += seconds + len(parts[-1]) / voice.RATE
     parts[-1] = _silence(TAIL)
@@ -87,7 +99,7 @@ def _silence(seconds: float) -> Array:
     return np.zeros(int(seconds * voice.RATE), np.float32)
 
 
-def _keys(cues: tuple[Cue, ...]) -> list[tuple[float, Expression]]:
+def _keys(cues: list[Cue]) -> list[tuple[float, Expression]]:
     """At rest, then each line's face: it comes before the first word, peaks within the line and fades a little."""
     keys = [(0.0, REST)]
     for cue in cues:
@@ -95,6 +107,15 @@ def _keys(cues: tuple[Cue, ...]) -> list[tuple[float, Expression]]:
         middle = (cue.start + cue.end) / 2
         keys += [(max(cue.start - EASE, keys[-1][0]), keys[-1][1])]
         keys += [(cue.start, face * 0.9), (middle, face), (cue.end, face * 0.85), (cue.end + 0.35, face * 0.75)]
+    return keys
+
+
+def _places(cues: list[Cue]) -> list[tuple[float, Expression]]:
+    """In the picture, or out of it from before a line that is said there until before one that is not."""
+    keys = [(0.0, REST)]
+    for cue in cues:
+        there = cue.start - WAIT
+        keys += [(there - WALK, keys[-1][1]), (there, BESIDE if cue.line.beside else REST)]
     return keys
 
 

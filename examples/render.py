@@ -22,7 +22,7 @@ from head import Head
 from performance import FPS, Performance, perform, subtitles
 from scenes import SCENES, Scene
 
-SIDE = 480  # pixels
+HEIGHT = 480  # pixels
 BATCH = 24  # frames a process renders at a time
 log = logging.getLogger("render")
 
@@ -43,26 +43,26 @@ def main() -> None:
 def make(scene: Scene, folder: Path, pool: ProcessPoolExecutor) -> None:
     """Write NAME.mp4 and NAME.srt."""
     played = perform(scene)
-    faces = list(played.expressions())
-    batches = [faces[at : at + BATCH] for at in range(0, len(faces), BATCH)]
+    frames = list(played.expressions())
+    batches = [frames[at : at + BATCH] for at in range(0, len(frames), BATCH)]
     pictures = (picture for batch in pool.map(partial(render, scene), batches) for picture in batch)
     path = folder / f"{scene.name}.mp4"
     encode(path, pictures, played)
     path.with_suffix(".srt").write_text(subtitles(played.cues), "utf-8")
-    log.info("%s: %.1f s, %d kB", path.name, len(faces) / FPS, path.stat().st_size // 1000)
+    log.info("%s: %.1f s, %d kB", path.name, len(frames) / FPS, path.stat().st_size // 1000)
 
 
-def render(scene: Scene, faces: list[Expression]) -> list[np.ndarray]:
-    """The pictures of some frames."""
-    head = Head(scene.character, SIDE)
-    return [head.picture(face) for face in faces]
+def render(scene: Scene, frames: list[tuple[Expression, ...]]) -> list[np.ndarray]:
+    """The pictures of some frames: everybody's side by side."""
+    heads = [Head(player.character, scene.width, HEIGHT) for player in scene.cast]
+    return [np.hstack([head.picture(face) for head, face in zip(heads, faces, strict=True)]) for faces in frames]
 
 
 def encode(path: Path, pictures: Iterable[np.ndarray], played: Performance) -> None:
     """H.264 and AAC, the index at the front so that a browser may start at once."""
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as out:
         video = out.add_stream("libx264", rate=FPS, options={"crf": "23", "preset": "slow", "threads": "1"})
-        video.width = video.height = SIDE
+        video.width, video.height = played.scene.width * len(played.scene.cast), HEIGHT
         video.pix_fmt = "yuv420p"
         audio = out.add_stream("aac", rate=voice.RATE, layout="mono")
         audio.bit_rate = 64_000
