@@ -132,6 +132,25 @@ def test_leaving_one_out_is_reading_the_others(reader, reading):
     assert leave_one_out(reader, read(reader, only(reading.utterance, ["face"]))) == {}
 
 
+def test_few_utterances_are_read_in_one_thread(reader, reading, monkeypatch):
+    seen, before = [], torch.get_num_threads()
+    monkeypatch.setattr(type(reader.model), "forward", counting(type(reader.model).forward, seen))
+    torch.set_num_threads(2)
+    try:
+        leave_one_out(reader, reading)
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
+
+
+def counting(forward, seen: list):
+    def counted(*given):
+        seen.append(torch.get_num_threads())
+        return forward(*given)
+
+    return counted
+
+
 def test_another_model_reads_the_same_inputs_one_by_one(reader, reading):
     other = reader_of(randomise(tiny_v2em(IEMOCAP)), "other")
     taken = []
