@@ -19,6 +19,7 @@ from fv2es.modalities.speech.gates import Gated, audible, looks_invented
 from fv2es.modalities.speech.languages import translated_from
 from fv2es.modalities.speech.pocketsphinx import PocketSphinx, spoken
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
+from fv2es.stopping import Cancelled, stoppable
 
 SPAN = Span(0, 2)
 TIME = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
@@ -256,6 +257,12 @@ def test_whisper_is_not_believed_blindly(hub, monkeypatch, segments, text):
     transcriber, notes = make_transcriber("whisper")
     assert transcriber.transcribe(SYLLABLES, SPAN) == Transcript(text, "whisper")
     assert notes == []
+
+
+def test_nobody_waits_for_whisper_who_is_no_longer_waited_for(hub):
+    recogniser = whisper.Whisper()
+    with recogniser._lock, stoppable(lambda: True), pytest.raises(Cancelled):
+        recogniser.hear(SYLLABLES)
 
 
 def test_whisper_is_loaded_once_and_shared(hub):

@@ -23,6 +23,7 @@ from fv2es.modalities.speech.errors import SpeechError
 from fv2es.modalities.speech.gates import MAX_WORDS_PER_SECOND
 from fv2es.modalities.speech.languages import AUTOMATIC, ENGLISH, source_of
 from fv2es.schema import SAMPLE_RATE, Transcript
+from fv2es.stopping import turn
 
 VARIABLE = "FV2ES_WHISPER"
 WEIGHTS = "Systran/faster-whisper-base.en@3d3d5dee26484f91867d81cb899cfcf72b96be6c"  # MIT, 145 MB
@@ -56,7 +57,7 @@ class Whisper:
     def hear(self, waveform: np.ndarray) -> Transcript:
         """(n,) float32 at 16 kHz → English with punctuation; segments that Whisper itself doubts are left out."""
         most = int(len(waveform) / SAMPLE_RATE * MAX_WORDS_PER_SECOND * TOKENS_PER_WORD) + 1
-        with self._lock:
+        with turn(self._lock):
             segments, about = self._model.transcribe(
                 np.ascontiguousarray(waveform, np.float32),
                 language=None if self._language == AUTOMATIC else self._language,
