@@ -7,6 +7,7 @@ import torch
 from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.results import probabilities
 from fv2es.training.calibration import (
+    EACH,
     Scored,
     align,
     best_f1,
@@ -208,7 +209,24 @@ def right(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, threshold
         return float((decide(everybody(fusion, logits).numpy(), thresholds) == labels).mean())
 
 
+def lone(fusion: BayesFusion, logits: np.ndarray, thresholds: np.ndarray) -> float:
+    """The share of utterances with an emotion above its threshold that have no second one."""
+    with torch.inference_mode():
+        active = (everybody(fusion, logits).numpy() >= thresholds).sum(1)
+    return float((active == 1).sum() / (active > 0).sum())
+
+
 PARTS = {"good": single(10, noise=0.7), "fair": single(11, noise=1.5), "third": single(12, noise=1.5)}
+
+
+def test_a_sure_emotion_stands_alone(monkeypatch):
+    logits, labels = pseudo_utterances(PARTS, 2100, seed=1, silent=0.5)
+    thresholds = np.full(E, -0.5)
+    with_each = fitted(logits, labels, thresholds)
+    monkeypatch.setattr("fv2es.training.calibration.EACH", 0.0)
+    without = fitted(logits, labels, thresholds)
+    assert lone(with_each, logits, thresholds) > lone(without, logits, thresholds) + 0.02
+    assert right(with_each, logits, labels, thresholds) > right(without, logits, labels, thresholds) - 0.02
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -220,7 +238,9 @@ def test_no_other_fusion_nearby_is_better(seed):
     def loss() -> float:
         margins = everybody(fusion, logits) + 0.5
         whole = torch.cat([margins, torch.zeros(len(margins), 1)], 1)
-        return float(torch.nn.functional.cross_entropy(whole, torch.from_numpy(labels)))
+        among = torch.nn.functional.cross_entropy(whole, torch.from_numpy(labels))
+        signs = 2.0 * (torch.from_numpy(labels)[:, None] == torch.arange(E)) - 1
+        return float(among + EACH * torch.nn.functional.softplus(-signs * margins).mean())
 
     with torch.no_grad():
         found, generator = loss(), torch.Generator().manual_seed(seed)
