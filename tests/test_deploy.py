@@ -412,12 +412,14 @@ def test_all_variables_are_in_the_table():
 
 
 def test_what_is_fetched_beforehand_is_what_is_used():
-    from fv2es.modalities.speech.whisper import MULTILINGUAL, WEIGHTS
+    from fv2es.modalities.speech.whisper import MULTILINGUAL, NEEDED, WEIGHTS
 
     head = (ROOT / "README.md").read_text(encoding="utf-8").split("---\n")[1]
-    english, other = (one.partition("@")[0] for one in (WEIGHTS, MULTILINGUAL))
-    assert head.partition("preload_from_hub:\n")[2].startswith(f"  - {english}\n")
-    assert f"  - {other}\n" in head.partition("models:\n")[2]
+    line = head.partition("preload_from_hub:\n")[2].partition("\n")[0]
+    repository, files, revision = line.removeprefix("  - ").split()
+    assert f"{repository}@{revision}" == WEIGHTS
+    assert {*NEEDED, "vocabulary.txt"} <= set(files.split(","))
+    assert f"  - {MULTILINGUAL.partition('@')[0]}\n" in head.partition("models:\n")[2]
 
 
 def test_the_limits_of_the_table_hold():
