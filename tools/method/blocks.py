@@ -113,7 +113,7 @@ def _gates(crops: torch.Tensor) -> Iterator[tuple[int, np.ndarray]]:
         for layer in reader(FOCAL).model.face.trunk:
             if isinstance(layer, RFAMBlock):
                 number += 1
-                kept = F.relu(layer.folded(x)) + 1e-6  # what all cells have more moves no gate
+                kept = layer.summed(x) + 1e-6  # what all cells have more moves no gate
                 yield number, (simam(kept) / kept)[0].mean(0).numpy()
             x = layer(x)
 

@@ -66,12 +66,16 @@ class RFAMBlock(nn.Module):
         self.merged: nn.Sequential | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        return simam(self.summed(x))
+
+    def summed(self, x: Tensor) -> Tensor:
+        """What SimAM is given."""
         if self.merged is not None:
-            return simam(F.relu(self.merged(x)))
+            return F.relu(self.merged(x))
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
         if self.conv_shortcut is not None and self.norm_shortcut is not None:
             x = self.norm_shortcut(self.conv_shortcut(x))
-        return simam(F.relu(y + x))
+        return F.relu(y + x)
 
     def fold(self) -> None:
         """Absorb the normalisations into the convolutions, in place."""
