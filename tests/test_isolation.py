@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,21 @@ def test_a_decoder_that_dies_before_anything_was_read_is_a_sentence(clip) -> Non
         os.kill(media.pid, signal.SIGCONT)
         with pytest.raises(MediaError, match=rules.CRASHED):
             list(events)
+
+
+@dataclass(frozen=True)
+class Strange(Limits):
+    """Has what no child knows."""
+
+    cousin_anna: float = 1.0
+
+
+def test_of_a_decoder_that_fails_the_log_has_the_place_and_no_word(clip, caplog) -> None:
+    with pytest.raises(MediaError, match=rules.CRASHED):
+        open_media(clip("a.mp4", tone(1)), Strange())
+    (line,) = (record.getMessage() for record in caplog.records if "child failed" in record.getMessage())
+    assert "TypeError, __main__:" in line
+    assert not any(word in line for word in ("cousin_anna", "a.mp4", "\n"))
 
 
 def test_memory_has_its_limit(clip) -> None:

@@ -160,8 +160,9 @@ def main() -> None:
         outbox.say(REFUSED, 0, rules.TOO_BIG)
     except OSError:  # nobody listens any more
         return
-    except Exception:
-        outbox.say(FAILED, traceback.format_exc()[-4000:])
+    except Exception as error:
+        places = (f"{frame.f_globals['__name__']}:{line}" for frame, line in traceback.walk_tb(error.__traceback__))
+        outbox.say(FAILED, f"{type(error).__name__}, {' '.join(places)}")  # not what it says: it may name the file
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ class Media:
         elif word == "note":
             self.note(str(rest[0])[:300])
         elif word == "failed":
-            logger.error("A decoding child failed:\n%s", rest[0])
+            logger.error("A decoding child failed: %r", str(rest[0])[:1000])
             raise Ended(rules.CRASHED, rules.CRASHED_TAIL)
         elif word == "refused" and rest[0] == 0:
             self._refusal = str(rest[1])[:300]
