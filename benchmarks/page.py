@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.__main__ import RESULTS, parts
 from benchmarks.made_up import ROOT
 from benchmarks.measuring import middle, table
+from benchmarks.parts import parts
 from benchmarks.whole import GIVEN
 
 PLACE = re.compile(r"(<!-- measured: (\w+) -->\n).*?(?=\n\n|\Z)", re.DOTALL)
@@ -27,7 +27,7 @@ Results = dict[str, Any]
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
-    options.add_argument("results", type=Path, nargs="?", default=RESULTS / "usual.json")
+    options.add_argument("results", type=Path, nargs="?", default=ROOT / "benchmarks" / "results" / "usual.json")
     options.add_argument("pages", type=Path, nargs="*", default=[ROOT / "docs" / "performance.md"])
     args = options.parse_args()
     results = json.loads(args.results.read_text(encoding="utf-8"))

@@ -132,8 +132,12 @@ def test_results_are_kept_as_they_come(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))["two"] == [1, 2]
 
 
-def test_a_part_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
-    assert bench.alone("quick", "hour", tmp_path) == []
+def test_each_part_runs_in_a_process_of_its_own_and_is_kept(tmp_path: Path) -> None:
+    """An hour is no part of a quick run: its list of rows is empty."""
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "hour", "--results", str(tmp_path)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "## An hour" in said
+    assert json.loads((tmp_path / "quick.json").read_text(encoding="utf-8"))["hour"] == []
 
 
 RUN = {"first": 0.5, "duration": 10.0, "wall": 0.9, "own": 0.8, "children": 0.3, "peak": 1.1e9}
