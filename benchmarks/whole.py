@@ -109,9 +109,10 @@ def profile(clips: Clips, repeats: int = 3) -> list[dict[str, Any]]:
     made_up = [(f"made-up, {height}p", *clips.get(60, height)) for height in (720, 1080)]
     with Warm() as warm:
         return [
-            {"clip": name, "words": kind, "runs": [warm.run(clip, given) for _ in range(repeats)]}
+            {"clip": name, "words": kind, "runs": [warm.run(clip, given) for _ in range(count)]}
+            for kind, count in ((GIVEN, repeats), (HEARD, 1))
             for name, clip, words in [*made_up, *_real()]
-            for kind, given in ((GIVEN, words), (HEARD, None))
+            for given in [words if kind == GIVEN else None]
         ]
 
 
