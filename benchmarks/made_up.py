@@ -1,4 +1,4 @@
-"""Clips of any length and height: the examples one behind the other, encoded once and repeated without being encoded
+"""Clips of any length and height: three examples one behind the other, encoded once and repeated without being encoded
 again, with the words that are said in them as subtitles."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fv2es.schema import SAMPLE_RATE, Sound
 ROOT = Path(__file__).resolve().parents[1]
 FPS = 25
 SHAPE = Fraction(16, 9)
+TALKERS = ("bad_day", "good_news", "what_is_that")  # in which one person talks and is always seen
 
 
 class Clips:
@@ -53,7 +54,7 @@ class Clips:
 
 
 def _encode(path: Path, height: int) -> tuple[list[Cue], float]:
-    """The examples at FPS, shown in the middle of a picture of SHAPE, written to `path`; their words and seconds."""
+    """The talkers at FPS, shown in the middle of a picture of SHAPE, written to `path`; their words and seconds."""
     import av
 
     cues: list[Cue] = []
@@ -63,7 +64,7 @@ def _encode(path: Path, height: int) -> tuple[list[Cue], float]:
         video = out.add_stream("libx264", rate=FPS, options={"preset": "veryfast"})
         video.width, video.height, video.pix_fmt = int(height * SHAPE) // 2 * 2, height, "yuv420p"
         audio = out.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
-        for source in sorted((ROOT / "examples").glob("*.mp4")):
+        for source in (ROOT / "examples" / f"{name}.mp4" for name in TALKERS):
             begin = pictures / FPS
             cues += _moved(parse_subtitles(decode(source.with_suffix(".srt").read_bytes())), begin)
             with open_media(source) as media:
