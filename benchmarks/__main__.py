@@ -1,4 +1,4 @@
-"""All measurements in one run, about 25 minutes: `make bench`, or `python -m benchmarks [--quick|--full]`.
+"""All measurements in one run, about 20 minutes: `make bench`, or `python -m benchmarks [--quick|--full]`.
 
 Tables go to standard output, raw numbers with the machine's name to `benchmarks/results/`, after each part; each part
 runs in a process of its own, so that its memory is its own. Measure on a machine that does nothing else: how busy it

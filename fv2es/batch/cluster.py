@@ -75,7 +75,7 @@ def _begin(address: str | None, workers: int) -> Any:
         own = {"num_cpus": max(workers, os.cpu_count() or 1), "include_dashboard": False, "runtime_env": path}
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise BatchError(f"Ray at {address or 'this machine'} cannot be reached.") from error
     return ray
