@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -25,10 +26,11 @@ SHARED_MEMORY = Path("/dev/shm")
 
 
 def held() -> dict[str, object]:
-    """All that a process may forget to give back."""
+    """All that a process may forget to give back. Threads without their numbers: a page of an earlier test may sweep
+    meanwhile, and its timer is a new thread then."""
     gc.collect()
     return {
-        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "threads": sorted(re.sub(r"-\d+", "", thread.name) for thread in threading.enumerate()),
         "files": open_files(),
         "processes": children() if sys.platform == "linux" else [],
         "shared memory": sorted(os.listdir(SHARED_MEMORY)) if SHARED_MEMORY.is_dir() else [],
