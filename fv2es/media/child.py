@@ -11,7 +11,6 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +22,7 @@ from fv2es.media.rules import MediaError
 from fv2es.media.sandbox import confine
 from fv2es.media.wire import Lines, Message, Ring, send
 from fv2es.schema import Sound
+from fv2es.traces import places
 
 REFUSED, FAILED = "refused", "failed"
 
@@ -161,8 +161,7 @@ def main() -> None:
     except OSError:  # nobody listens any more
         return
     except Exception as error:
-        places = (f"{frame.f_globals['__name__']}:{line}" for frame, line in traceback.walk_tb(error.__traceback__))
-        outbox.say(FAILED, f"{type(error).__name__}, {' '.join(places)}")  # not what it says: it may name the file
+        outbox.say(FAILED, f"{type(error).__name__}, {' '.join(places(error))}")
 
 
 if __name__ == "__main__":

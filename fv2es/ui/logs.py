@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from fv2es.traces import places
 
 VARIABLE = "FV2ES_LOG"
 TEXT, JSON = "text", "json"
@@ -34,19 +35,13 @@ class JsonLines(logging.Formatter):
             **given,
         }
         if record.exc_info and (error := record.exc_info[1]):
-            line |= {"error": type(error).__name__, "where": _where(error), **_job(error)}
+            line |= {"error": type(error).__name__, "where": places(error), **_job(error)}
         return json.dumps(line, ensure_ascii=False)
 
 
 def _job(error: BaseException) -> dict[str, str]:
     numbers = [note.removeprefix(NOTE) for note in getattr(error, "__notes__", ()) if note.startswith(NOTE)]
     return {"job": numbers[0].removesuffix(".")} if numbers else {}
-
-
-def _where(error: BaseException) -> list[str]:
-    """Where it came up, the innermost place last: module and line, no words."""
-    frames = traceback.walk_tb(error.__traceback__)
-    return [f"{frame.f_globals.get('__name__', '?')}:{number}" for frame, number in frames]
 
 
 def set_up_log(environment: Mapping[str, str] | None = None) -> None:
