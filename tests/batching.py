@@ -28,7 +28,9 @@ class Obedient:
     def __call__(self, job: Job) -> dict[str, Any]:
         with (job.file.parent / LOG).open("a", encoding="utf-8") as log:
             log.write(f"{job.file.name}\n")
-        (job.file.parent / BOSS).write_text(str(os.getppid()), encoding="utf-8")
+        whole = job.file.parent / f"{os.getpid()}-{BOSS}"  # whoever reads it meanwhile finds it whole
+        whole.write_text(str(os.getppid()), encoding="utf-8")
+        whole.replace(job.file.parent / BOSS)
         kind = job.file.name.partition("-")[0]
         if kind == "poison":
             os.kill(os.getpid(), signal.SIGKILL)

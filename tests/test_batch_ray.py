@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,17 @@ def test_an_actor_that_is_killed_loses_nothing(tmp_path):
     found = {one.name: one.status for one in (first, *outcomes)}
     assert found == dict.fromkeys(FINE, DONE)
     assert list(Shelf(tmp_path / "out").names()) == FINE
+
+
+@pytest.mark.slow
+def test_who_stops_in_the_midst_leaves_no_ray_behind(tmp_path):
+    folder = fill(tmp_path / "in", *FINE)
+    before = set(threading.enumerate())
+    outcomes = cluster.read_all(gather([folder]), SETTINGS, tmp_path / "out", workers=2, make=Obedient)
+    next(outcomes)
+    outcomes.close()
+    assert not ray.is_initialized()
+    assert set(threading.enumerate()) <= before, "such a thread would begin a new Ray by asking the one that ended"
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,10 @@ def read_all(
         waiting = iter(jobs)
         while some := list(islice(waiting, AT_ONCE)):
             known = set()
-            for row in _rows(ray, some, (settings, folder.absolute(), patience, make), workers):
-                known.add(row["name"])
-                yield Outcome(**row)
+            with closing(_rows(ray, some, (settings, folder.absolute(), patience, make), workers)) as rows:
+                for row in rows:
+                    known.add(row["name"])
+                    yield Outcome(**row)
             for job in some:  # actors that died more often than they may
                 if job.name not in known:
                     yield shelf.outcome(job.name) or fail(shelf, job, DIED)
@@ -88,7 +90,8 @@ def _knock(address: str | None) -> None:
         socket.create_connection((str(place.hostname), place.port), KNOCK).close()
 
 
-def _rows(ray: Any, jobs: Sequence[Job], arguments: tuple[Any, ...], workers: int) -> Iterable[Row]:
+def _rows(ray: Any, jobs: Sequence[Job], arguments: tuple[Any, ...], workers: int) -> Generator[Row, None, None]:
+    """As they come, fetched by who asks: a thread of Ray's that still fetched after the end would begin a new Ray."""
     context = ray.data.DataContext.get_current()  # a dataset takes a copy when it is made
     context.max_errored_blocks = -1  # what is lost is seen by its missing record
     context.enable_progress_bars = False
@@ -101,7 +104,9 @@ def _rows(ray: Any, jobs: Sequence[Job], arguments: tuple[Any, ...], workers: in
         max_restarts=RESTARTS,
         max_task_retries=RETRIES,  # Ray 2.60 has no other way to say these two, and calls this one deprecated
     )
-    return rows.iter_rows()
+    for bundle in rows.iter_internal_ref_bundles():
+        for block in bundle.block_refs:
+            yield from ray.data.block.BlockAccessor.for_block(ray.get(block)).iter_rows(public_row_format=True)
 
 
 class _Actor:
