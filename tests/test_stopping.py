@@ -159,13 +159,18 @@ STAGES = ("vad", "faces", "spectrogram", "speech", "model")
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stop_during_any_stage_is_the_end(stage, clip, reader: Reader, monkeypatch) -> None:
-    """Of a clip with three utterances: after the stage in which Stop is pressed, no other begins."""
+    """Of a clip with three utterances: after the stage in which Stop is pressed, no other begins.
+
+    Words are written down in a thread of their own: of the two threads, the one in which Stop is not pressed may just
+    have passed the place where it would have noticed, and what it begins then is its last.
+    """
     from fv2es.modalities import extract
 
-    stop, entered = threading.Event(), dict.fromkeys(STAGES, 0)
+    stop, entered, late = threading.Event(), dict.fromkeys(STAGES, 0), set()
 
     def enter(name: str) -> None:
-        assert not stop.is_set(), f"{name} was begun after Stop"
+        if stop.is_set():
+            late.add(name)
         entered[name] += 1
         if name == stage:
             stop.set()
@@ -185,7 +190,7 @@ def test_stop_during_any_stage_is_the_end(stage, clip, reader: Reader, monkeypat
         find = staticmethod(then("faces", lambda frames: [[] for _ in frames]))
 
     def loud(chunks: np.ndarray) -> np.ndarray:
-        if stage == "vad" or not stop.is_set():
+        if stage == "vad" or not stop.is_set():  # a block of sound has many chunks
             enter("vad")
         return (np.abs(chunks).max(1) > 0.05) * 1.0
 
@@ -198,4 +203,5 @@ def test_stop_during_any_stage_is_the_end(stage, clip, reader: Reader, monkeypat
     with analyse(path, reader=reader, finder=Faces(), transcriber=Words(), cancel=stop, limits=Limits()) as analysis:
         assert list(analysis) == []
     assert entered[stage] == 1
+    assert len(late - {"speech"}) <= (stage == "speech"), "begun after Stop"
     assert stop.is_set()
