@@ -4,14 +4,17 @@ import json
 import re
 import threading
 import wave
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from gradio.utils import diff
 from made_up import THRESHOLDS, made_up_maps, made_up_reading
+from processes import PATIENCE
 
 from fv2es.emotions import MOSEI
 from fv2es.hub import Checkpoint, CheckpointError
@@ -34,6 +37,7 @@ from fv2es.views.notices import empty
 from fv2es.views.timeline import timeline, utterance_list
 
 OPTIONS = ("auto", None, None, "largest", None)
+get, post = (partial(ask, timeout=PATIENCE) for ask in (httpx.get, httpx.post))  # its own is five seconds
 
 
 def made_up_checkpoint(name: str = "made-up", /, **config) -> Checkpoint:
@@ -544,7 +548,7 @@ def served(tmp_path_factory):
     analyse = MadeUp(2, notes=["A note."])
     demo = build_demo(analyse, examples=tmp_path_factory.mktemp("none"), models=two_models())
     demo.queue(max_size=5).launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
-    client = Client(demo.local_url, verbose=False)
+    client = Client(demo.local_url, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     yield analyse, client
     client.close()
     demo.close()
@@ -581,19 +585,15 @@ def test_the_endpoint_is_the_only_public_one(served):
 
 
 def test_the_openapi_page_lists_nothing_else(served):
-    import httpx
-
-    paths = httpx.get(f"{served[1].src.rstrip('/')}/gradio_api/openapi.json").json()["paths"]
+    paths = get(f"{served[1].src.rstrip('/')}/gradio_api/openapi.json").json()["paths"]
     assert {
         path.rpartition("/call/")[2].removeprefix("v2/").partition("/")[0] for path in paths if "/call/" in path
     } == {"analyze"}
 
 
 def test_the_endpoint_is_a_tool_of_the_same_name(served):
-    import httpx
-
     pytest.importorskip("mcp", reason="the extra gradio[mcp] is not installed")
-    (tool,) = httpx.get(f"{served[1].src.rstrip('/')}/gradio_api/mcp/schema").json()
+    (tool,) = get(f"{served[1].src.rstrip('/')}/gradio_api/mcp/schema").json()
     assert tool["name"] == "analyze"
     assert tool["description"].startswith("Read the emotions expressed in a clip")
     assert tool["inputSchema"]["required"] == ["clip"]
@@ -629,20 +629,18 @@ def test_the_endpoint_takes_a_model_and_names_it(served, tmp_path):
 
 def test_the_endpoint_answers_who_knows_nothing_of_models(served, tmp_path):
     """Programs that send a bare list of five values, as they could before there was a choice."""
-    import httpx
-
     analyse, client = served
     base = f"{client.src.rstrip('/')}/gradio_api"
-    (path,) = httpx.post(f"{base}/upload", files={"files": ("talk.mp4", b"a clip")}).json()
+    (path,) = post(f"{base}/upload", files={"files": ("talk.mp4", b"a clip")}).json()
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
     for values in ([file, "none", None, "", "largest"], [file, "none", None, "", "left", "made-up"]):
-        event = httpx.post(f"{base}/call/analyze", json={"data": values}).json()["event_id"]
-        said = httpx.get(f"{base}/call/analyze/{event}", timeout=60).text
+        event = post(f"{base}/call/analyze", json={"data": values}).json()["event_id"]
+        said = get(f"{base}/call/analyze/{event}").text
         assert "event: complete" in said
         assert '"model": "made-up"' in said
         assert analyse.asked[-1]["model"] == "made-up"
-    event = httpx.post(f"{base}/call/analyze", json={"data": [file, "none"]}).json()["event_id"]
-    assert "event: error" in httpx.get(f"{base}/call/analyze/{event}", timeout=60).text
+    event = post(f"{base}/call/analyze", json={"data": [file, "none"]}).json()["event_id"]
+    assert "event: error" in get(f"{base}/call/analyze/{event}").text
 
 
 @pytest.mark.parametrize("speech", ["/etc/hostname.srt", "nobody"])
@@ -660,15 +658,13 @@ def test_the_endpoint_takes_no_path_for_a_recogniser(served, tmp_path, speech):
 
 def test_the_endpoint_reads_no_file_of_the_server(served):
     """The client would upload the file, so this speaks to the server itself."""
-    import httpx
-
     analyse, client = served
     asked = len(analyse.asked)
     for path in (__file__, "/etc/hostname", "../../etc/hostname"):
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         call = f"{client.src.rstrip('/')}/gradio_api/call/analyze"
-        event = httpx.post(call, json={"data": [file, "none", None, "", "largest"]}).json()["event_id"]
-        assert "event: error" in httpx.get(f"{call}/{event}", timeout=60).text
+        event = post(call, json={"data": [file, "none", None, "", "largest"]}).json()["event_id"]
+        assert "event: error" in get(f"{call}/{event}").text
     assert len(analyse.asked) == asked
 
 
