@@ -30,7 +30,8 @@ def waits(pid: int) -> bool:
 
 
 def open_files() -> int:
-    """How many descriptors this process holds."""
+    """How many descriptors this process holds. Something of an earlier test may still be closed at any moment, so
+    compare with `until(lambda: open_files() <= before)`."""
     return len(os.listdir("/dev/fd"))
 
 

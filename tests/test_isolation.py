@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT, shades, tone, write_clip
-from processes import open_files, until, waits
+from processes import PATIENCE, open_files, until, waits
 
 from fv2es.limits import Limits
 from fv2es.media import Cancelled, Decoders, MediaError, isolated, open_media, rules
@@ -109,8 +110,9 @@ def impatient(monkeypatch):
 
 
 def test_a_decoder_that_hangs_is_killed_and_what_was_read_stays(long, impatient) -> None:
-    with open_media(long, impatient) as media:
+    with open_media(long) as media:  # with time enough to begin on a busy machine
         first, events = read_until_frozen(media)
+        media._left = impatient.decode_seconds
         rest = list(events)
         assert media.notes == [rules.TOO_SLOW_TAIL]
         assert not media.alive
@@ -122,7 +124,7 @@ def test_a_decoder_that_hangs_from_the_start_is_a_sentence(clip, impatient) -> N
     decoders = Decoders()
     child = decoders.take()
     while not child.ready:
-        child.hear(60, lambda: False, lambda message: None)
+        child.hear(PATIENCE, lambda: False, lambda message: None)
     os.kill(child.pid, signal.SIGSTOP)
     decoders._spare.append(child)
     with pytest.raises(MediaError, match=rules.TOO_SLOW):
@@ -219,7 +221,7 @@ def test_a_closed_file_leaves_nothing_behind(long) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
         events.close()
-    assert open_files() == before
+    until(lambda: open_files() <= before)
 
 
 def test_a_file_that_is_forgotten_is_closed(clip) -> None:
@@ -287,7 +289,6 @@ def write():
         file.write("x")
 def connect():
     with socket.socket() as one:
-        one.settimeout(5)
         one.connect(("127.0.0.1", int(sys.argv[2])))
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -313,7 +314,7 @@ def test_a_child_learns_nothing_of_our_environment(monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "a secret")
     child = Child()
     while not child.ready:
-        child.hear(60, lambda: False, lambda message: None)
+        child.hear(PATIENCE, lambda: False, lambda message: None)
     if Path("/proc/self/environ").exists():
         assert b"secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()
     child.end()
@@ -367,7 +368,13 @@ def test_a_child_that_was_taken_over_is_not_believed(message) -> None:
 def test_lines_that_are_no_messages_are_refused(said) -> None:
     read, write = os.pipe()
     lines = Lines(read)
-    threading.Thread(target=lambda: (os.write(write, said), os.close(write))).start()
+
+    def say() -> None:
+        with suppress(BrokenPipeError), os.fdopen(write, "wb", 0) as pipe:  # nobody may want the rest
+            pipe.write(said)
+
+    saying = threading.Thread(target=say)
+    saying.start()
 
     def message():
         while (found := lines.ready()) is None:
@@ -377,3 +384,4 @@ def test_lines_that_are_no_messages_are_refused(said) -> None:
     with pytest.raises(ValueError, match=r"."):  # json's own is one of them
         message()
     os.close(read)
+    saying.join()
