@@ -1,7 +1,6 @@
 """Words are written down beside the rest: nothing else changes, and nothing is left behind."""
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import shades
+from processes import PATIENCE, until
 
 from fv2es import utterances
 from fv2es.media import open_media
@@ -16,8 +16,6 @@ from fv2es.modalities.aside import Aside
 from fv2es.modalities.extract import AHEAD, extract
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
 from fv2es.stopping import Cancelled, stoppable
-
-PATIENCE = 30.0  # seconds: an upper bound and never the thing that is tested
 
 
 class NoFaces:
@@ -67,10 +65,11 @@ def test_a_slow_recogniser_changes_neither_words_nor_order(five: Path) -> None:
 
     quick, slow = Slow(), Slow()
     quick.may.set()
+    wanted = read(quick)
     later = threading.Timer(0.3, slow.may.set)
     later.start()
-    wanted = read(quick)
     assert read(slow) == wanted
+    later.join()
     assert slow.heard == quick.heard == [span for span, _ in wanted]
     assert len(wanted) == 5
     assert left_behind() == []
@@ -85,9 +84,7 @@ def test_the_clip_is_read_on_while_words_are_awaited_but_not_without_end(five: P
         reader = threading.Thread(target=next, args=(stream,), daemon=True)
         reader.start()
         assert slow.began.wait(PATIENCE)
-        patience = time.monotonic() + PATIENCE
-        while len(looked) < AHEAD + 1 and time.monotonic() < patience:
-            time.sleep(0.01)
+        until(lambda: len(looked) >= AHEAD + 1)
         reader.join(0.5)  # long enough to look at more, if nothing held it
         assert reader.is_alive(), "the first has no words yet"
         assert len(looked) == AHEAD + 1

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import time
 import zipfile
 from types import SimpleNamespace
 
@@ -11,6 +10,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from made_up import THRESHOLDS, made_up_maps, made_up_reading
+from processes import until
 from stubs import Predicting, predicting_models
 from test_app import READER, handlers_of, page_after, two_models
 
@@ -262,15 +262,8 @@ def test_kept_results_are_deleted_though_nobody_comes(tmp_path):
     shelf.put(run.result)
     sweeper = Sweeper(shelf, 0.02)
     sweeper.wake()
-    wait_until(lambda: not list(shelf.folder.iterdir()))
-    wait_until(lambda: sweeper._timer is None)
-
-
-def wait_until(ready) -> None:
-    deadline = time.monotonic() + 30
-    while not ready() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert ready()
+    until(lambda: not list(shelf.folder.iterdir()))
+    until(lambda: sweeper._timer is None)
 
 
 def test_a_handler_that_gives_nothing_empties_nothing():

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import wave
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from processes import PATIENCE, until
 
 from fv2es.modalities import speech
 from fv2es.modalities.speech import ENGINES, Engine, SpeechError, make_transcriber, whisper
@@ -395,16 +395,13 @@ def test_without_a_network_pocketsphinx_steps_in(hub, monkeypatch, step):
 
 def test_nobody_waits_for_a_slow_download(hub, monkeypatch):
     go_on = threading.Event()
-    hub.fetch = lambda: str(hub.folder) if go_on.wait(30) else None
+    hub.fetch = lambda: str(hub.folder) if go_on.wait(PATIENCE) else None
     monkeypatch.setattr(speech, "AUTO_PATIENCE", 0.05)
     transcriber, notes = make_transcriber("auto")
     assert transcriber.source == "pocketsphinx"
     assert notes == ["Whisper's weights are still being fetched, so PocketSphinx transcribes, roughly."]
     go_on.set()
-    until = time.monotonic() + 30
-    while make_transcriber("auto")[0].source != "whisper" and time.monotonic() < until:
-        time.sleep(0.01)
-    assert make_transcriber("auto")[0].source == "whisper"
+    until(lambda: make_transcriber("auto")[0].source == "whisper")
     assert len(hub.calls) == 1
 
 

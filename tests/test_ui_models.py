@@ -5,6 +5,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from processes import PATIENCE
 from test_app import made_up_checkpoint
 from test_hub import edit, make, shelf, tiny  # noqa: F401  (fixtures)
 
@@ -52,19 +53,19 @@ def test_visitors_who_come_at_once_wait_for_one_loading_and_not_for_another_mode
         loaded.append(checkpoint.name)
         if checkpoint.name == "slow":
             begun.set()
-            assert go.wait(30)
+            assert go.wait(PATIENCE)
         return fake(checkpoint)
 
     models, found = Models(offers("quick", "slow"), "quick", load), []
     threads = [threading.Thread(target=lambda: found.append(models.reader("slow"))) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     assert models.reader("quick").name == "quick"
     assert found == []
     go.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert loaded == ["slow", "quick"]
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
