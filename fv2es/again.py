@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from fv2es.modalities.spectrogram import one_thread
 from fv2es.reader import Reader
 from fv2es.results import make_reading
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Reading, Transcript, Utterance
+from fv2es.threads import one_thread
 
 LONGEST = 2000  # characters of a transcript; no model reads more than a hundred tokens
 TYPED = "typed"  # source of a transcript that a visitor has edited

@@ -1,6 +1,7 @@
 """The whole way: a clip in, readings out, one as soon as it is known.
 
-media → utterances → modalities → model → results. Averages are a fold over the readings (`results.Fold`).
+media → utterances → modalities → model → results. While the model reads one utterance, the next is made. Averages are
+a fold over the readings (`results.Fold`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from fv2es.limits import Limits
 from fv2es.media import Decoders, MediaError, open_media
+from fv2es.modalities.aside import ahead
 from fv2es.modalities.extract import extract
 from fv2es.modalities.faces import FaceFinder
 from fv2es.modalities.speech import ENGLISH, Transcriber, make_transcriber
@@ -21,6 +23,7 @@ from fv2es.reader import Reader, load_reader
 from fv2es.results import make_reading
 from fv2es.schema import FACE, VOICE, Reading
 from fv2es.stopping import Cancelled, check, stoppable
+from fv2es.threads import one_thread
 
 NO_SPEECH = "No speech was found, so the face alone was read."
 NO_FACE = "No face was found, so voice and words alone were read."
@@ -55,17 +58,19 @@ class Analysis(Iterator[Reading]):
         self._attention = attention
         self._until = time.monotonic() + limits.job_seconds
         self._media = open_media(path, limits, decoders=decoders, cancel=self._is_over)
-        self._extracted = extract(
-            self._media,
-            finder=finder,
-            transcriber=transcriber,
-            speaker=speaker,
-            limits=limits,
+        self._extracted = ahead(
+            extract(
+                self._media,
+                finder=finder,
+                transcriber=transcriber,
+                speaker=speaker,
+                limits=limits,
+            )
         )
         self._readings = self._read()
 
     def __next__(self) -> Reading:
-        with stoppable(self._is_over):
+        with stoppable(self._is_over), one_thread():
             return next(self._readings)
 
     @property

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from fv2es.hub import Checkpoint, CheckpointError, load_model, open_checkpoint
-from fv2es.modalities.spectrogram import one_thread
 from fv2es.models.inputs import Tokenizer, make_batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.tokenizer import AlbertTokenizer, SubwordTokenizer
 from fv2es.models.watching import Records, can_be_watched, watch
 from fv2es.schema import MODALITIES, Prediction, Utterance
 from fv2es.stopping import check, turn
+from fv2es.threads import one_thread
 
 
 class Reader:

@@ -38,6 +38,14 @@ def stoppable(cancel: Callable[[], bool]) -> Iterator[None]:
         _cancel.reset(token)
 
 
+@contextmanager
+def also(cancel: Callable[[], bool]) -> Iterator[None]:
+    """As `stoppable`, and whatever ends the work outside ends it, too."""
+    before = _cancel.get()
+    with stoppable(lambda: cancel() or before()):
+        yield
+
+
 def stopped() -> bool:
     """Has whoever waits for this work gone?"""
     return _cancel.get()()

@@ -12,10 +12,10 @@ from processes import PATIENCE, until
 
 from fv2es import utterances
 from fv2es.media import open_media
-from fv2es.modalities.aside import Aside
+from fv2es.modalities.aside import Aside, ahead
 from fv2es.modalities.extract import AHEAD, extract
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
-from fv2es.stopping import Cancelled, stoppable
+from fv2es.stopping import Cancelled, check, stoppable
 
 
 class NoFaces:
@@ -142,3 +142,74 @@ def test_calls_are_made_in_order_and_timed() -> None:
         calls = [aside.call(made.append, number) for number in range(20)]
         assert all(aside.wait(one)[1] >= 0 for one in calls)
     assert made == list(range(20))
+
+
+class Numbers:
+    """0, 1, 2 … on the way, which are counted, and how it ended."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.begun, self.closed = count, 0, threading.Event()
+        self.may = threading.Semaphore(0)
+
+    def made(self):
+        try:
+            for number in range(self.count):
+                self.begun += 1
+                while not self.may.acquire(timeout=0.01):
+                    check()
+                yield number
+        finally:
+            self.closed.set()
+
+
+def test_the_next_is_made_while_one_is_used_and_no_further() -> None:
+    numbers = Numbers(5)
+    stream = ahead(numbers.made())
+    numbers.may.release()
+    assert next(stream) == 0
+    patience = time.monotonic() + PATIENCE
+    while numbers.begun < 2 and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert numbers.begun == 2, "though nobody has asked for it"
+    for _ in range(4):
+        numbers.may.release()
+    threading.Event().wait(0.1)  # long enough to make more, if nothing held it
+    assert numbers.begun == 2
+    assert list(stream) == [1, 2, 3, 4]
+    assert numbers.closed.is_set()
+    assert left_behind() == []
+
+
+def test_who_takes_no_more_ends_what_is_being_made() -> None:
+    numbers = Numbers(5)
+    numbers.may.release()
+    stream = ahead(numbers.made())
+    next(stream)
+    stream.close()  # the second is never allowed
+    assert numbers.closed.is_set()
+    assert left_behind() == []
+
+
+def test_a_stopped_caller_waits_for_nothing_that_is_made_ahead() -> None:
+    numbers, cancel = Numbers(5), threading.Event()
+    numbers.may.release()
+    stream = ahead(numbers.made())
+    with stoppable(cancel.is_set):
+        next(stream)
+        cancel.set()
+        with pytest.raises(Cancelled):
+            next(stream)
+    assert numbers.closed.is_set()
+    assert left_behind() == []
+
+
+def test_what_goes_wrong_ahead_goes_wrong_in_its_turn() -> None:
+    def broken():
+        yield 1
+        raise TimeoutError("no second")
+
+    stream = ahead(broken())
+    assert next(stream) == 1
+    with pytest.raises(TimeoutError, match="no second"):
+        next(stream)
+    assert left_behind() == []

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([*(ROOT / "fv2es").rglob("*.py"), *ROOT.glob("app.py")])
 
 NOUNS = ("schema", "emotions")
-MODALITIES = (*NOUNS, "limits", "media", "stopping", "utterances", "modalities")
-MODEL = (*NOUNS, "modalities.spectrogram", "stopping", "hub", "models", "reader")
+MODALITIES = (*NOUNS, "limits", "media", "stopping", "threads", "utterances", "modalities")
+MODEL = (*NOUNS, "modalities.spectrogram", "stopping", "threads", "hub", "models", "reader")
 DATA = (*MODALITIES, "data")
 
 # module (or package) → what of fv2es it may import; the longest name that fits a module counts.
@@ -28,11 +28,12 @@ ALLOWED = {
     "emotions": NOUNS,
     "limits": (),
     "stopping": (),
+    "threads": (),
     "traces": (),
     "media": (*NOUNS, "limits", "stopping", "traces", "media"),
     "utterances": (*NOUNS, "limits", "utterances"),
     "modalities": MODALITIES,
-    "modalities.spectrogram": NOUNS,
+    "modalities.spectrogram": (*NOUNS, "threads"),
     "models": (*NOUNS, "modalities.spectrogram", "models"),
     "hub": (*NOUNS, "limits", "models", "hub", "remote"),
     "remote": ("hub", "remote"),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
-from fv2es.stopping import LOOK, check
+from fv2es.stopping import LOOK, also, check
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 class Aside:
@@ -47,3 +50,26 @@ class Aside:
         while not wait([future], timeout=LOOK).done:
             check()
         return future.result()
+
+
+def ahead(items: Generator[Item, None, None]) -> Generator[Item, None, None]:
+    """The same items; while one of them is used, the next is made in a thread of its own.
+
+    Closing this closes `items`, too, as soon as the thread has come out of them.
+    """
+    over = threading.Event()
+
+    def make() -> list[Item]:
+        with also(over.is_set):
+            return list(islice(items, 1))
+
+    with Aside() as aside:
+        coming = aside.call(make)
+        try:
+            while made := Aside.wait(coming)[0]:
+                coming = aside.call(make)
+                yield made[0]
+        finally:
+            over.set()
+            wait([coming])
+            items.close()

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from fv2es.modalities.spectrogram import one_thread
 from fv2es.stopping import check
+from fv2es.threads import one_thread
 
 FACTOR = 0.709  # from one scale of the pyramid to the next: half the area
 WINDOW, STRIDE = 12, 2  # pixels, of the first network

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
 
 from fv2es.schema import N_MELS, SAMPLE_RATE
+from fv2es.threads import one_thread
 
 N_FFT = 400
 HOP_LENGTH = 200
@@ -28,21 +27,6 @@ def _transform():
     with warnings.catch_warnings():  # of the lowest bands being narrower than the FFT's: so in the papers
         warnings.simplefilter("ignore", UserWarning)
         return torchaudio.transforms.MelSpectrogram(SAMPLE_RATE, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch works in the caller's thread alone, for work so small that two threads wait for one another more than they
-    work. Of one utterance that is all of it, and the other core decodes meanwhile: two threads took twice the
-    processor's time, and no less of the clock's."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def mel_spectrogram(waveform: np.ndarray) -> np.ndarray:
