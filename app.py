@@ -7,6 +7,7 @@ makes the log's lines JSON; other variables named FV2ES_… move the limits.
 import os
 
 from fv2es.limits import Limits
+from fv2es.threads import one_thread
 from fv2es.ui import build_demo, launch_options
 from fv2es.ui.gpu import find_models_here
 from fv2es.ui.logs import set_up_log
@@ -17,4 +18,5 @@ limits = Limits.from_environment()
 demo = build_demo(limits=limits, models=find_models_here()).queue(max_size=int(limits.max_waiting))
 
 if __name__ == "__main__":
-    demo.launch(max_file_size=int(limits.max_bytes), **launch_options(demo))
+    with one_thread():  # for each visitor
+        demo.launch(max_file_size=int(limits.max_bytes), **launch_options(demo))

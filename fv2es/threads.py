@@ -9,8 +9,8 @@ from contextlib import contextmanager
 @contextmanager
 def one_thread() -> Iterator[None]:
     """torch works in the caller's thread alone, for work so small that two threads wait for one another more than they
-    work. Of one utterance that is all of it, and the other core decodes meanwhile: two threads took twice the
-    processor's time, and no less of the clock's."""
+    work. Of one utterance that is all of it, and meanwhile the other core decodes or makes the next: two threads took
+    twice the processor's time, and no less of the clock's."""
     import torch
 
     before = torch.get_num_threads()

@@ -51,7 +51,7 @@ ALLOWED = {
     "ui": ("traces", *MODALITIES, *MODEL, "pipeline", "again", "results", "views", "takeaway", "ui"),
     "batch": (*DATA, *MODEL, "pipeline", "results", "takeaway", "batch"),
     "cli": None,  # everything
-    "app": ("ui", "limits"),
+    "app": ("ui", "limits", "threads"),
 }
 
 # package from outside → the modules that may import it.
