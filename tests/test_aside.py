@@ -116,7 +116,7 @@ def test_stop_does_not_wait_for_words(five: Path) -> None:
 
 
 def test_closing_leaves_no_thread(five: Path) -> None:
-    for _ in range(20):
+    for _ in range(8):
         slow = Slow()
         slow.may.set()
         with open_media(five) as media:
@@ -167,10 +167,7 @@ def test_the_next_is_made_while_one_is_used_and_no_further() -> None:
     stream = ahead(numbers.made())
     numbers.may.release()
     assert next(stream) == 0
-    patience = time.monotonic() + PATIENCE
-    while numbers.begun < 2 and time.monotonic() < patience:
-        time.sleep(0.01)
-    assert numbers.begun == 2, "though nobody has asked for it"
+    until(lambda: numbers.begun == 2)  # though nobody has asked for it
     for _ in range(4):
         numbers.may.release()
     threading.Event().wait(0.1)  # long enough to make more, if nothing held it
