@@ -7,12 +7,18 @@ import shutil
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+if TYPE_CHECKING:
+    from fv2es.modalities.faces import FaceFinder
+    from fv2es.reader import Reader
+
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 16_000
+WAIT = 120_000  # milliseconds for a browser: an upper bound and never the thing that is tested
 
 
 def tone(seconds: float, hertz: float = 440.0, rate: int = RATE) -> np.ndarray:
@@ -106,6 +112,22 @@ def data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """The model that ships, loaded once."""
+    from fv2es.reader import load_reader
+
+    return load_reader()
+
+
+@pytest.fixture(scope="session")
+def finder() -> FaceFinder:
+    """Loaded once."""
+    from fv2es.modalities.faces import FaceFinder
+
+    return FaceFinder()
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium, driven by Playwright; the test is skipped where there is none."""
@@ -114,6 +136,7 @@ def browser():
         pytest.skip("there is no Chromium on the PATH")
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     with playwright.sync_playwright() as running:
+        playwright.expect.set_options(timeout=WAIT)
         chromium = running.chromium.launch(executable_path=where, args=["--no-sandbox"])
         yield chromium
         chromium.close()
@@ -129,7 +152,7 @@ def visit(browser):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)  # an upper bound and never the thing that is tested
+        page.set_default_timeout(WAIT)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         own = (url.partition("?")[0], "data:", "blob:")
@@ -145,13 +168,21 @@ def visit(browser):
 
 
 @pytest.fixture(scope="module")
-def paced(tmp_path_factory):
+def served_stubs(tmp_path_factory):
     """A page with stubs behind it: the pace of their analyses, and its address."""
     from browsing import serve
 
     demo, pace, url = serve(tmp_path_factory.mktemp("none"))
     yield pace, url
     demo.close()
+
+
+@pytest.fixture
+def paced(served_stubs):
+    """The same, and what one test has not used of its pace is not there for the next."""
+    yield served_stubs
+    while served_stubs[0].gate.acquire(blocking=False):
+        pass
 
 
 @pytest.fixture(scope="module")

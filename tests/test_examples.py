@@ -19,7 +19,7 @@ from fv2es.limits import Limits
 from fv2es.media import open_media
 from fv2es.modalities.faces import FaceFinder
 from fv2es.pipeline import analyse
-from fv2es.reader import load_reader
+from fv2es.reader import Reader
 from fv2es.remote.space import collect
 from fv2es.schema import MODALITIES, Frame, Reading, Span
 from fv2es.ui import build_demo
@@ -132,14 +132,8 @@ def test_whoever_is_in_the_picture_is_found(clip: Watched, finder: FaceFinder):
 
 
 @pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder()
-
-
-@pytest.fixture(scope="module")
-def read(finder: FaceFinder):
+def read(reader: Reader, finder: FaceFinder):
     """`read("good_news", …)` → its readings by the shipped model."""
-    reader = load_reader()
 
     def read(name: str, **more: str) -> list[Reading]:
         path = EXAMPLES / f"{name}.mp4"

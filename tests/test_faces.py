@@ -44,11 +44,6 @@ def moved(box: Box, x: float, grow: float = 0.0) -> Box:
     return (box[0] + x - grow, box[1] - grow, box[2] + x + grow, box[3] + grow)
 
 
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder()
-
-
 class TestTrack:
     def test_the_largest_face_is_chosen(self) -> None:
         assert followed({0: [SMALL, LARGE]}) == [LARGE]

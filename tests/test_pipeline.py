@@ -11,20 +11,10 @@ from fv2es.limits import Limits
 from fv2es.media import MediaError
 from fv2es.modalities.faces import FaceFinder
 from fv2es.pipeline import NO_FACE, NO_SPEECH, NOTHING, TIME_IS_UP, analyse
-from fv2es.reader import Reader, load_reader
+from fv2es.reader import Reader
 from fv2es.results import Fold, summarise
 from fv2es.schema import MODALITIES
 from fv2es.stopping import check
-
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return load_reader()
-
-
-@pytest.fixture(scope="module")
-def finder() -> FaceFinder:
-    return FaceFinder()
 
 
 @pytest.fixture
