@@ -108,7 +108,6 @@ def deploy(hub, root, tmp_path):
             "HF_TOKEN": TOKEN,
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
             "NO_PROXY": "*",
         }
         command = [sys.executable, "-m", "fv2es", "deploy", *to, *options]
@@ -367,13 +366,13 @@ def test_the_check_of_health(status, well):
             pass
 
     code = json.loads(dict(instructions())["HEALTHCHECK"].partition("CMD ")[2])[2]
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        port = server.server_port
-        if status is None:
-            server.server_close()
-        else:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page, bind_and_activate=False) as server:
+        server.server_bind()  # now the port is nobody else's, and nobody answers there
+        if status is not None:
+            server.server_activate()
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        done = subprocess.run([sys.executable, "-c", code.replace("7860", str(port))], capture_output=True, check=False)
+        code = code.replace("7860", str(server.server_port))
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
         if status is not None:
             server.shutdown()
     assert (done.returncode == 0) is well

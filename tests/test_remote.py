@@ -88,9 +88,11 @@ def files(made) -> dict[str, bytes]:
 
 @pytest.fixture
 def client(hub, tmp_path, made):
-    """Runs Python in a process whose Hub is the one in miniature; its cache is the test's own."""
+    """Runs Python in a process whose Hub is the one in miniature; its cache is the test's own. It waits a second where
+    nobody answers, and far longer where only a busy machine is slow."""
 
     def run(*arguments: str, address: str | None = None, **more: str) -> subprocess.CompletedProcess:
+        silence = address or hub.deafens or hub.deaf is not None or hub.stuck is not None
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT", "LANG") if name in os.environ}
         settings = {
             "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
@@ -99,7 +101,7 @@ def client(hub, tmp_path, made):
             "HF_HOME": str(tmp_path / "home"),
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "1" if silence else "60",
             "NO_PROXY": "*",
             "OMP_NUM_THREADS": "1",
             "FV2ES_CHECKPOINTS": str(made[1].parent),
@@ -164,10 +166,12 @@ def silent():
         yield Silent()
 
 
-def nowhere() -> str:
-    """An address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+@pytest.fixture
+def nowhere():
+    """An address where nobody listens, which nobody else can take meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 # Fetching
@@ -197,31 +201,31 @@ def test_a_moved_branch_is_noticed(hub: Hub, fetch, files):
     assert (folder / CARD).read_bytes() == b"a better card"
 
 
-def test_a_commit_in_the_cache_needs_no_network(hub: Hub, fetch, files):
+def test_a_commit_in_the_cache_needs_no_network(hub: Hub, fetch, files, nowhere):
     commit = hub.repository(NAME).commit(files)
     folder = fetch(f"{NAME}@{commit}")
     hub.asked.clear()
     assert fetch(f"{NAME}@{commit}") == folder
-    assert fetch(f"{NAME}@{commit}", address=nowhere()) == folder
+    assert fetch(f"{NAME}@{commit}", address=nowhere) == folder
     assert fetch(f"{NAME}@{commit}", HF_HUB_OFFLINE="1") == folder
     assert hub.asked == []
 
 
-def test_a_branch_in_the_cache_stands_in_while_the_hub_is_away(hub: Hub, fetch, files, silent):
+def test_a_branch_in_the_cache_stands_in_while_the_hub_is_away(hub: Hub, fetch, files, silent, nowhere):
     hub.repository(NAME).commit(files)
     folder = fetch(NAME)
     assert fetch(NAME, HF_HUB_OFFLINE="1") == folder
-    assert fetch(NAME, address=nowhere()) == folder
+    assert fetch(NAME, address=nowhere) == folder
     assert fetch(NAME, address=silent.address) == folder
     assert silent.calls() == 1
     hub.status = 503
     assert fetch(NAME) == folder
 
 
-def test_nothing_in_the_cache_and_no_hub(fetch, silent):
+def test_nothing_in_the_cache_and_no_hub(fetch, silent, nowhere):
     said = f"The checkpoint {NAME!r} could not be fetched from the Hub"
     assert fetch(NAME, HF_HUB_OFFLINE="1") == f"{said}."
-    assert fetch(NAME, address=nowhere()) == f"{said}: it does not answer."
+    assert fetch(NAME, address=nowhere) == f"{said}: it does not answer."
     assert fetch(NAME, address=silent.address) == f"{said}: it does not answer."
     assert silent.calls() == 1
 
@@ -303,7 +307,7 @@ def test_the_token_stays_with_the_hub(hub: Hub, fetch, files):
     assert hub.keys == set()
 
 
-def test_the_cache_is_the_clients(hub: Hub, fetch, client, files):
+def test_the_cache_is_the_clients(hub: Hub, fetch, client, files, nowhere):
     """What was fetched is found by the client's own functions, whole, and without the Hub."""
     commit = hub.repository(NAME).commit(files)
     folder = fetch(NAME)
@@ -313,7 +317,7 @@ def test_the_cache_is_the_clients(hub: Hub, fetch, client, files):
         "(one,) = h.scan_cache_dir().repos\n"
         "print(one.repo_id, *(r.commit_hash for r in one.revisions), *(sorted(*(r.refs for r in one.revisions))))"
     )
-    done = client("-c", code, address=nowhere())
+    done = client("-c", code, address=nowhere)
     assert done.stdout.splitlines() == [str(folder), f"{NAME} {commit} main"], done.stderr
 
 
@@ -473,9 +477,9 @@ def test_who_may_not_publish(hub: Hub, publish):
     assert hub.repositories == {}
 
 
-def test_no_hub_to_publish_to(publish, silent):
+def test_no_hub_to_publish_to(publish, silent, nowhere):
     said = f"'mine' could not be published as '{NAME}': the Hub cannot be reached."
-    assert refused(publish(address=nowhere())) == said
+    assert refused(publish(address=nowhere)) == said
     assert refused(publish(address=silent.address)) == said
 
 
