@@ -4,11 +4,11 @@ import gc
 import itertools
 import os
 import re
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ def held() -> Counter[tuple[str, object]]:
     found = {
         "thread": [re.sub(r"-\d+", "", thread.name) for thread in threading.enumerate()],
         "file": ["open"] * open_files(),
-        "process": children() if sys.platform == "linux" else [],
+        "process": children(),
         "shared memory": os.listdir(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else [],
         "temporary file": os.listdir(tempfile.gettempdir()),
     }
@@ -128,8 +128,8 @@ def test_two_hundred_starts_and_stops_leave_nothing(clip, tmp_path, private_temp
         visit(number, None)
     before = held()
     decoders = Decoders()
-    for number in range(TIMES):
-        visit(number, decoders if number % 2 else None)
+    with ThreadPoolExecutor(2) as visitors:
+        list(visitors.map(lambda number: visit(number, decoders if number % 2 else None), range(TIMES)))
     decoders.close()
     gives_back_all_but(before)
 
