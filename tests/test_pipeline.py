@@ -130,7 +130,7 @@ def test_the_time_for_one_clip_ends_in_the_midst_of_a_stage(run, examples) -> No
             while True:
                 check()
 
-    analysis = run(examples[0], transcriber=Endless(), limits=Limits(job_seconds=3))
+    analysis = run(examples[0], transcriber=Endless(), limits=Limits(job_seconds=1))
     assert list(analysis) == []
     assert analysis.notes == [TIME_IS_UP]
 
