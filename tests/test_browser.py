@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from browsing import heading, overflow, read, summary, upload, words_of
+from processes import PATIENCE
 
 from fv2es.media import MediaError
 from fv2es.ui import build_demo, launch_options
 
 pytestmark = pytest.mark.browser
-WAIT = 60  # seconds: an upper bound and never the thing that is tested
 CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "v2em-compact" / "config.json"
 
 
@@ -232,7 +232,7 @@ def test_stop_keeps_what_is_there_and_frees_the_worker(visit, paced, talk):
     heading(page, 1).wait_for()
     page.locator("#stop").click()
     page.get_by_text("Stopped after one utterance.").wait_for()
-    assert pace.closed.wait(WAIT)
+    assert pace.closed.wait(PATIENCE)
     assert pace.given == 1
     assert heading(page, 1).is_visible()
     summary(page, "On average over one utterance")
@@ -243,16 +243,15 @@ def test_stop_keeps_what_is_there_and_frees_the_worker(visit, paced, talk):
     page.get_by_text("Done: 3 utterances").wait_for()
 
 
-def test_a_closed_tab_frees_the_worker(browser, paced, talk):
+def test_a_closed_tab_frees_the_worker(visit, paced, talk):
     pace, url = paced
-    page = browser.new_page()
-    page.goto(url)
+    page = visit(url)
     upload(page, talk)
     page.locator("#submit").click()
     pace.gate.release()
     heading(page, 1).wait_for()
     page.close()
-    assert pace.closed.wait(WAIT)
+    assert pace.closed.wait(PATIENCE)
     assert pace.given < 3
 
 
@@ -324,7 +323,7 @@ def test_an_example_with_the_shipped_model(visit, examples):
         page.locator("#clip video").wait_for()
         page.locator("#submit").click()
         page.locator("#stage .fv-bar").first.wait_for()
-        page.get_by_text("Done: ").wait_for(timeout=4_000 * WAIT)
+        page.get_by_text("Done: ").wait_for(timeout=4_000 * PATIENCE)
         page.locator("#stage").get_by_text("from the subtitles").wait_for()
         assert page.locator("#stage img").count() >= 1
         page.context.close()  # before the server, which it goes on asking

@@ -6,7 +6,7 @@ import shutil
 import threading
 
 import pytest
-from conftest import shades, tone
+from conftest import WAIT, shades, tone
 from test_takeaway_files import NASTY, spoken
 from test_takeaway_video import two_utterances
 
@@ -61,6 +61,7 @@ def test_chromium_plays_it(clip, served, tmp_path):
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=where, args=["--no-sandbox"])
         page = browser.new_page()
+        page.set_default_timeout(WAIT)
         page.goto(f"{served}/player.html")
         seen = page.evaluate(WATCH)
         browser.close()
