@@ -74,9 +74,14 @@ SEEN = """() => {
 
 
 def english_on(page) -> set[str]:
-    """What is still English of all that is seen on the page or read out of it."""
+    """What stays English of all that is seen on the page or read out of it; what is about to be replaced may be."""
     same = re.compile(SAME.replace("\n", ""))
-    return {said for said in page.evaluate(SEEN) if re.search("[A-Za-z]{2,}", same.sub("", said))} - GRADIOS
+    for _ in range(100):
+        found = {said for said in page.evaluate(SEEN) if re.search("[A-Za-z]{2,}", same.sub("", said))} - GRADIOS
+        if not found:
+            break
+        page.wait_for_timeout(100)
+    return found
 
 
 def test_nothing_on_the_chinese_page_stays_english(visit, paced, talk):

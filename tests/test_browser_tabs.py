@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from browsing import heading, overflow, read, upload
+from processes import PATIENCE
 
 from fv2es.media import open_media
 from fv2es.modalities.speech import read_subtitles
@@ -52,7 +53,7 @@ def test_maps_that_take_a_while_say_so(page, paced, monkeypatch):
     attention.get_by_text("6.0–8.0 s").first.wait_for()
     reader = paced[0].readers["made-up"]
     predict = reader.predict
-    monkeypatch.setitem(vars(reader), "predict", lambda *given, **how: held.wait(60) and predict(*given, **how))
+    monkeypatch.setitem(vars(reader), "predict", lambda *given, **how: held.wait(PATIENCE) and predict(*given, **how))
     page.locator('#utterances [data-index="0"]').click()
     page.locator('#attention [data-of="2"][aria-busy="true"]').wait_for()
     page.get_by_role("tab", name="What if").click()
@@ -74,7 +75,7 @@ def test_a_transcript_is_edited_and_read_again(page):
     answer.get_by_text("The face was left out.").wait_for()
     page.locator('#utterances [data-index="0"]').click()
     page.wait_for_function("document.querySelector('#other-words textarea').value === 'I got job 1!'")
-    assert not answer.inner_text().strip()
+    page.wait_for_function("!document.querySelector('#what-if').innerText.trim()")
 
 
 def test_what_each_modality_says_and_another_model(page):
