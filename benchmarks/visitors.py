@@ -14,6 +14,7 @@ from benchmarks.measuring import Spent, middle, spent, table
 from benchmarks.whole import Warm
 from fv2es.modalities.speech import make_transcriber
 from fv2es.pipeline import analyse
+from fv2es.threads import one_thread
 
 COUNTS = (1, 2, 4, 8)
 SECONDS, HEIGHT = 20, 720
@@ -23,7 +24,7 @@ def run(clips: Clips, counts: tuple[int, ...] = COUNTS) -> list[dict[str, Any]]:
     """One row for each number of visitors. All of them see the same clip, and get what one alone gets."""
     clip, words = clips.get(SECONDS, HEIGHT)
     rows = []
-    with Warm() as warm:
+    with Warm() as warm, one_thread():  # as the page is served
         _, alone = together(warm, clip, words, 1)
         for count in counts:
             used, visits = together(warm, clip, words, count)
