@@ -31,7 +31,7 @@ from fv2es.training.loop import Recipe
 
 # 150 validation clips would choose an epoch by luck; the last is fully annealed.
 RECIPE = Recipe(epochs=90, batch=16, lr=5e-4, weight_decay=0.05, warm=0.08, keep="last")
-EPOCHS = {"rfam-focal-compact": 30}  # a step of its voice takes twice as long as one of the nested transformer
+EPOCHS = {"rfam-focal-compact": 60}  # a step of its voice takes twice as long as one of the nested transformer
 CROP = 3  # pieces (1.2 s) of a clip that one step sees
 TEACHER = "fe2e-compact"  # the model whose voice network teaches the others'
 SOFT = 0.7  # of a taught network's targets is what the teacher says, the rest the labels
