@@ -1,16 +1,21 @@
 """The cascade finds what facenet-pytorch's own MTCNN finds, and so does whatever else takes a shorter way to faces."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from PIL import Image
 from torch.nn.functional import interpolate
 
 from fv2es.media import open_media
-from fv2es.modalities.cascade import Cascade, _Sums
+from fv2es.modalities import cascade as cascade_module
+from fv2es.modalities.cascade import Cascade, _Sums, _surest
 from fv2es.modalities.faces import DETECT_SIDE, FaceFinder, FaceTrack, _scaled_down
+from fv2es.modalities.mtcnn import Network
 from fv2es.schema import Frame
 
 TOLERANCE = 0.01  # pixels, and of a confidence
@@ -139,3 +144,38 @@ def test_frames_together_give_the_crops_of_one_after_the_other(examples: list[Pa
     for one, other in zip(FaceTrack(finder).follow_all(frames), alone, strict=True):
         assert one.box == pytest.approx(other.box, abs=TOLERANCE)
         assert np.abs(one.pixels.astype(int) - other.pixels).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["pnet", "rnet", "onet"])
+def test_networks_say_what_the_packages_own_say(name: str, original) -> None:
+    sides = {"pnet": (60, 47), "rnet": (24, 24), "onet": (48, 48)}[name]
+    pictures = torch.randint(0, 256, (9, 3, *sides), generator=torch.Generator().manual_seed(5)).float()
+    with torch.inference_mode():
+        theirs = getattr(original, name)((pictures - 127.5) / 128)
+        face, shifts = Network(name)(pictures.contiguous(memory_format=torch.channels_last))
+    if name == "pnet":
+        shifts = shifts.movedim(-1, 1)
+    assert torch.allclose(face, theirs[-1][:, 1], atol=1e-5)
+    assert torch.allclose(shifts, theirs[0], atol=1e-5)
+
+
+def test_the_surest_of_overlapping_boxes_are_those_of_torchvision(monkeypatch) -> None:
+    nms = pytest.importorskip("torchvision.ops").batched_nms
+    draw = torch.Generator().manual_seed(3)
+    corner, size = torch.rand(400, 2, generator=draw) * 60, torch.rand(400, 2, generator=draw) * 40
+    boxes, owners = torch.cat([corner, corner + size], 1), torch.randint(0, 3, (400,), generator=draw)
+    scores = torch.rand(400, generator=draw)
+    for at_once in (512, 7):
+        monkeypatch.setattr(cascade_module, "AT_ONCE", at_once)
+        for overlap in (0.1, 0.5, 0.7):
+            found = _surest(boxes, scores, owners, overlap)
+            assert 3 < len(found) < 400
+            assert torch.equal(found, nms(boxes, scores, owners, overlap))
+    assert len(_surest(boxes[:0], scores[:0], owners[:0], 0.5)) == 0
+
+
+def test_detection_does_not_import_the_package() -> None:
+    """What it imports in turn would take 130 MB."""
+    code = "import sys; from fv2es.modalities.faces import FaceFinder; FaceFinder(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert not set(loaded.stdout.split()) & {"facenet_pytorch", "torchvision"}

@@ -81,7 +81,7 @@ def test_finding_faces_ends_between_the_scales(at) -> None:
 
 @pytest.mark.parametrize("network", [1, 2])
 def test_finding_faces_ends_between_a_few_candidates(examples_frame: Frame, monkeypatch, network) -> None:
-    monkeypatch.setattr(cascade_module, "AT_ONCE", 1)
+    monkeypatch.setattr(cascade_module, "PIXELS", 1)
     cascade, stop = Cascade(), Stop()
     cascade._networks[network].register_forward_pre_hook(stop)
     assert stop.stops(lambda: cascade.detect(examples_frame.pixels[None], 40))

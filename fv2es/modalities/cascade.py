@@ -1,6 +1,6 @@
-"""MTCNN's cascade (Zhang et al. 2016, arXiv 1604.02878) over the three networks of facenet-pytorch.
+"""MTCNN's cascade (Zhang et al. 2016, arXiv 1604.02878) over its three networks (`mtcnn`).
 
-The boxes are those that the package's own `MTCNN.detect` finds; the way there is shorter. Several pictures go
+The boxes are those that facenet-pytorch's `MTCNN.detect` finds; the way there is shorter. Several pictures go
 through each network together; every area mean that a network is shown (seven scales of each picture, and some tens of
 candidates) comes from one table of sums instead of a pass of its own over the pixels; and what the networks are
 shown lies in memory as they read it.
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
+from fv2es.modalities.mtcnn import Network
 from fv2es.stopping import check
 from fv2es.threads import one_thread
 
@@ -25,7 +25,8 @@ WINDOW, STRIDE = 12, 2  # pixels, of the first network
 SIDES = (24, 48)  # pixels of a candidate, as the second and the third network see it
 SURE = (0.6, 0.7, 0.7)  # probabilities from which on a candidate passes each network
 SAME_SCALE, SAME, NESTED = 0.5, 0.7, 0.7  # overlaps from which on the less sure of two candidates goes
-AT_ONCE = 512  # candidates that a network is shown together
+AT_ONCE = 512  # candidates that are compared with all others together
+PIXELS = 48_000  # that a network is shown together; what more of them need at once costs more to get than it saves
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +42,14 @@ class _Candidates:
 
     def best(self, overlap: float) -> Tensor:
         """Places of those that overlap with no surer one of their picture."""
-        return batched_nms(self.boxes, self.scores, self.owners, overlap)
+        return _surest(self.boxes, self.scores, self.owners, overlap)
 
 
 class Cascade:
     """The three networks, on the processor. Not for two threads at once. Can be stopped before any of their calls."""
 
     def __init__(self) -> None:
-        from facenet_pytorch import MTCNN
-
-        whole = MTCNN(keep_all=True, post_process=False, device="cpu")
-        self._networks: tuple[Any, ...] = tuple(
-            one.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-            for one in (whole.pnet, whole.rnet, whole.onet)
-        )
+        self._networks = tuple(Network(name) for name in ("pnet", "rnet", "onet"))
 
     def detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
         """(N, h, w, 3) uint8 → N arrays (F, 5) float32: left, top, right, bottom, confidence; surest first.
@@ -94,28 +89,25 @@ class Cascade:
 
     def _propose_at(self, scale: float, sums: _Sums) -> tuple[Tensor, Tensor]:
         """(K, 9) boxes, scores and shifts, and their owners (K,)."""
-        check()
         shown = sums.scaled(int(sums.height * scale + 1), int(sums.width * scale + 1))
-        shifts, probabilities = self._networks[0](_normalised(shown))
-        owners, rows, columns = (probabilities[:, 1] >= SURE[0]).nonzero(as_tuple=True)
+        probabilities, shifts = _asked(self._networks[0], shown)
+        owners, rows, columns = (probabilities >= SURE[0]).nonzero(as_tuple=True)
         first = torch.stack([columns, rows], 1).float() * STRIDE
         corners = torch.cat([((first + 1) / scale).floor(), ((first + WINDOW) / scale).floor()], 1)
-        scores = probabilities[owners, 1, rows, columns]
-        best = batched_nms(corners, scores, owners, SAME_SCALE)
-        values = torch.cat([corners, scores[:, None], shifts[owners, :, rows, columns]], 1)
+        scores = probabilities[owners, rows, columns]
+        best = _surest(corners, scores, owners, SAME_SCALE)
+        values = torch.cat([corners, scores[:, None], shifts[owners, rows, columns]], 1)
         return values[best], owners[best]
 
     @staticmethod
-    def _refine(network: Any, found: _Candidates, sums: _Sums, side: int, sure: float) -> tuple[_Candidates, Tensor]:
+    def _refine(
+        network: Network, found: _Candidates, sums: _Sums, side: int, sure: float
+    ) -> tuple[_Candidates, Tensor]:
         """Those of which the network is sure, made square, and how far (K, 4) it would move their edges."""
         square = _squared(found.boxes)
         crops, inside = sums.crops(square.numpy(), found.owners.numpy(), side)
         square, owners = square[inside], found.owners[inside]
-        answers = []
-        for part in np.array_split(crops, -(-len(crops) // AT_ONCE) or 1):
-            check()
-            answers.append(network(_normalised(part)))
-        shifts, scores = torch.cat([one[0] for one in answers]), torch.cat([one[-1] for one in answers])[:, 1]
+        scores, shifts = _asked(network, crops)
         passed = scores > sure
         return _Candidates(square[passed], scores[passed], owners[passed]), shifts[passed]
 
@@ -127,9 +119,34 @@ def _scales(shorter: int, smallest: float) -> Iterator[float]:
         scale *= FACTOR
 
 
-def _normalised(shown: np.ndarray) -> Tensor:
-    """(K, h, w, 3) 0–255 → (K, 3, h, w) about -1–1, the channels next to one another in memory."""
-    return ((torch.from_numpy(shown) - 127.5) * (1 / 128)).permute(0, 3, 1, 2)
+def _asked(network: Network, shown: np.ndarray) -> tuple[Tensor, Tensor]:
+    """What it says of pictures (K, h, w, 3), some at a time."""
+    parts = torch.from_numpy(shown).permute(0, 3, 1, 2).split(max(1, PIXELS // (shown.shape[1] * shown.shape[2])))
+    answers = []
+    for part in parts:
+        check()
+        answers.append(network(part))
+    probabilities, shifts = (torch.cat(said) for said in zip(*answers, strict=True))
+    return probabilities, shifts
+
+
+def _surest(boxes: Tensor, scores: Tensor, owners: Tensor, overlap: float) -> Tensor:
+    """Places of the boxes (K, 4) that share no more than `overlap` (intersection over union) with any surer one of the
+    same owner that is kept; surest first."""
+    order = scores.argsort(descending=True, stable=True)
+    left, top, right, bottom = boxes[order].numpy().T
+    owner, area = owners[order].numpy(), (right - left) * (bottom - top)
+    kept = np.ones(len(area), bool)
+    for first in range(0, len(area), AT_ONCE):
+        some, others = (slice(first, first + AT_ONCE), None), slice(first, None)
+        wide = np.minimum(right[some], right[others]) - np.maximum(left[some], left[others])
+        high = np.minimum(bottom[some], bottom[others]) - np.maximum(top[some], top[others])
+        both = np.where((wide > 0) & (high > 0), wide * high, 0)
+        same = (both > overlap * (area[some] + area[others] - both)) & (owner[some] == owner[others])
+        for row, alike in enumerate(same, start=first):
+            if kept[row]:
+                kept[row + 1 :] &= ~alike[row - first + 1 :]
+    return order[torch.from_numpy(kept)]
 
 
 def _squared(boxes: Tensor) -> Tensor:
@@ -177,14 +194,18 @@ class _Sums:
         inside[...] = pictures
         for row in range(1, self.height):  # whole rows at a time are twice as fast as `cumsum` on them
             inside[:, row] += inside[:, row - 1]
-        np.cumsum(inside, axis=2, out=inside)
+        along = torch.from_numpy(inside)
+        torch.cumsum(along, 2, dtype=torch.int32, out=along)  # a third of NumPy's time
 
     def scaled(self, height: int, width: int) -> np.ndarray:
         """(N, height, width, 3) float32: the means of as many overlapping bins (torch's "area")."""
         (top, bottom), (left, right) = _bins(self.height, height), _bins(self.width, width)
-        strips = self._table[:, bottom] - self._table[:, top]
-        sums = strips.take(right, axis=2) - strips.take(left, axis=2)
-        return (sums / ((bottom - top)[:, None] * (right - left))[..., None]).astype(np.float32)
+        areas = ((bottom - top)[:, None] * (right - left))[..., None]
+        strips = self._table.take(bottom, axis=1)
+        strips -= self._table.take(top, axis=1)
+        sums = strips.take(right, axis=2)
+        sums -= strips.take(left, axis=2)
+        return np.divide(sums, areas, dtype=np.float32)
 
     def crops(self, boxes: np.ndarray, owners: np.ndarray, side: int) -> tuple[np.ndarray, Tensor]:
         """(K, 4) boxes of pictures `owners` (K,) → (K', side, side, 3) float32 means of the K' that are not wholly
@@ -204,7 +225,7 @@ class _Sums:
             pixels.take(row + behind[:, None], axis=0) - pixels.take(row + before[:, None], axis=0) for row in rows
         )
         sums = lower - upper
-        return (sums / areas[..., None]).astype(np.float32), torch.from_numpy(inside)
+        return np.divide(sums, areas[..., None], dtype=np.float32), torch.from_numpy(inside)
 
 
 def _bins(length: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
