@@ -45,15 +45,17 @@ def spent() -> Iterator[Spent]:
 
 
 def _children() -> float:
-    """Seconds of the processors, in children that have ended and those that are there."""
+    """Seconds of the processors, in children and theirs, that have ended and that are there."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ticks = [int(one) for child in _living() for one in _text(child / "stat").rpartition(")")[2].split()[11:13]]
+    ticks = [int(one) for child in living() for one in _text(child / "stat").rpartition(")")[2].split()[11:15]]
     return ended.ru_utime + ended.ru_stime + sum(ticks) / os.sysconf("SC_CLK_TCK")
 
 
-def _living() -> list[Path]:
-    numbers = [one for task in PROC.glob("task/*/children") for one in _text(task).split()]
-    return [Path("/proc") / one for one in numbers]
+def living(process: Path = PROC) -> list[Path]:
+    """Its children and theirs."""
+    numbers = [one for task in process.glob("task/*/children") for one in _text(task).split()]
+    own = [Path("/proc") / one for one in numbers]
+    return own + [one for child in own for one in living(child)]
 
 
 class _Watch:
@@ -80,7 +82,7 @@ class _Watch:
     def _look(self) -> None:
         own = _text(PROC / "cmdline")
         while not self._over.wait(LOOK):
-            begun = [one for one in _living() if _text(one / "cmdline") != own]  # else it is still a copy of this
+            begun = [one for one in living() if _text(one / "cmdline") != own]  # else it is still a copy of this
             self._theirs = max(self._theirs, sum(map(_peak, begun)))
 
 

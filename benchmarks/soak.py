@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import living
 from fv2es.limits import Limits
 from fv2es.media import Decoders, MediaError
 from fv2es.modalities.faces import FaceFinder
@@ -173,7 +174,7 @@ def digest(readings: list[Reading]) -> str:
 
 def holdings() -> dict[str, float]:
     """Memory in megabytes, of this process and of its children together, what is open, and the machine's load."""
-    children = [number for number in processes() if parent(number) == os.getpid()]
+    children = [int(one.name) for one in living()]
     return {
         "megabytes": round(resident(os.getpid())),
         "children's": round(sum(map(resident, children))),
@@ -182,18 +183,6 @@ def holdings() -> dict[str, float]:
         "children": len(children),
         "load": round(os.getloadavg()[0], 1),
     }
-
-
-def processes() -> list[int]:
-    """All that the system shows (Linux)."""
-    return [int(one.name) for one in Path("/proc").glob("[0-9]*")]
-
-
-def parent(number: int) -> int:
-    """0 where there is no such process any more."""
-    with suppress(OSError):
-        return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0
 
 
 def resident(number: int) -> float:

@@ -36,14 +36,14 @@ def open_files() -> int:
 
 
 def children() -> list[int]:
-    """Processes that this one has started and that are still there (Linux)."""
-    found = []
+    """Processes that this one has started, or those in turn, and that are still there (Linux)."""
+    parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(status.read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                found.append(int(status.parent.name))
-        except OSError:
-            continue
+        with suppress(OSError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    found, more = set[int](), {os.getpid()}
+    while more := {one for one, parent in parents.items() if parent in more} - found:
+        found |= more
     return sorted(found)
 
 

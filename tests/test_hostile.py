@@ -58,7 +58,7 @@ def outcomes(tmp_path_factory):
     decoders.close()
     files, processes = open_files(), set(children())
     before = forget_peak()
-    decoders = Decoders(TOGETHER)
+    decoders = Decoders()
     with ThreadPoolExecutor(TOGETHER) as visitors:
         found = dict(zip(corpus, visitors.map(partial(outcome, decoders=decoders), corpus.values()), strict=True))
     assert outcome(good, decoders) == first

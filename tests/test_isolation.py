@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from processes import PATIENCE, open_files, until, waits
 
 from fv2es.limits import Limits
 from fv2es.media import Cancelled, Decoders, MediaError, isolated, open_media, rules
+from fv2es.media.forked import Barren, Nursery
 from fv2es.media.plain import open_plain
 from fv2es.media.process import Child
 from fv2es.media.relay import Relay
@@ -120,13 +122,13 @@ def test_a_decoder_that_hangs_is_killed_and_what_was_read_stays(long, impatient)
     assert all(isinstance(event, Sound | Frame) for event in rest)
 
 
-def test_a_decoder_that_hangs_from_the_start_is_a_sentence(clip, impatient) -> None:
+def test_a_decoder_that_hangs_from_the_start_is_a_sentence(clip, impatient, monkeypatch) -> None:
     decoders = Decoders()
     child = decoders.take()
     while not child.ready:
         child.hear(PATIENCE, lambda: False, lambda message: None)
     os.kill(child.pid, signal.SIGSTOP)
-    decoders._spare.append(child)
+    monkeypatch.setattr(decoders, "take", lambda: child)
     with pytest.raises(MediaError, match=rules.TOO_SLOW):
         open_media(clip("a.mp4", tone(1)), impatient, decoders=decoders)
     assert not child.alive
@@ -320,22 +322,105 @@ def test_a_child_learns_nothing_of_our_environment(monkeypatch) -> None:
     child.end()
 
 
-def test_spare_children_are_ready_and_are_replaced(clip) -> None:
-    path = clip("a.mp4", tone(1), shades(10))
-    decoders = Decoders(2)
-    spare = [child.pid for child in decoders._spare]
-    with open_media(path, decoders=decoders) as media:
-        assert media.pid == spare[0]
-        assert [child.pid for child in decoders._spare] == spare[1:]
-    assert len(decoders._spare) == 2
-    os.kill(spare[1], signal.SIGKILL)
-    decoders._spare[0]._process.wait()
-    with open_media(path, decoders=decoders) as media:
-        assert media.pid not in spare
-        assert media.has_audio
-    decoders.close()
-    decoders.refill()
-    assert not decoders._spare
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    found = Decoders()
+    yield found
+    found.close()
+
+
+@pytest.mark.skipif(not Nursery.possible(), reason="this system cannot fork and hold what it has borne")
+class TestBorne:
+    """Children that are forked from a process which has loaded what decodes."""
+
+    def test_they_give_the_same_bytes(self, clip, decoders) -> None:
+        path = clip("a.mp4", tone(2), shades(20), codecs=("flac", "libx264"))
+        asked = [0.0, 0.31, 0.9, 1.99]
+        for _ in range(2):
+            assert events_of(open_media(path, decoders=decoders), asked) == events_of(open_plain(path), asked)
+
+    def test_they_are_that_processs_children_and_share_nothing(self, clip, decoders) -> None:
+        path = clip("a.mp4", tone(2), shades(10))
+        nursery = decoders._nursery.pid
+        with open_media(path, decoders=decoders) as one, open_media(path, decoders=decoders) as other:
+            pids = {one.pid, other.pid}
+            assert len(pids | {nursery}) == 3
+            memories = []
+            for pid in pids:
+                assert f"PPid:\t{nursery}\n" in Path(f"/proc/{pid}/status").read_text()
+                opened = {found: os.readlink(found) for found in Path(f"/proc/{pid}/fd").iterdir()}
+                assert not any("socket" in name for name in opened.values())
+                memories += {found.stat().st_ino for found, name in opened.items() if "fv2es-frames" in name}
+            assert len(set(memories)) == len(memories) == 2
+            assert not any("fv2es-frames" in os.readlink(found) for found in Path(f"/proc/{nursery}/fd").iterdir())
+        until(lambda: not any(map(waits, pids)))
+        assert waits(nursery)
+
+    @pytest.mark.parametrize(
+        ("how", "tail"),
+        [
+            (signal.SIGSEGV, rules.CRASHED_TAIL),
+            (signal.SIGXCPU, rules.TOO_SLOW_TAIL),
+            (signal.SIGKILL, rules.TOO_BIG_TAIL),
+        ],
+    )
+    def test_how_one_died_is_known_and_another_takes_its_place(self, long, decoders, how, tail) -> None:
+        with open_media(long, decoders=decoders) as media:
+            events = media.read(itertools.count(0, 0.1))
+            list(itertools.islice(events, 3))
+            os.kill(media.pid, how)
+            list(events)
+            assert media.notes == [tail]
+            assert [event.time for event in media.read([0.2], end=0.5) if isinstance(event, Frame)] == [0.2]
+
+    def test_where_the_nursery_has_died_there_is_another(self, clip, decoders) -> None:
+        path, first = clip("a.mp4", tone(1), shades(10)), decoders._nursery
+        os.kill(first.pid, signal.SIGKILL)
+        with open_media(path, decoders=decoders) as media:
+            assert media.has_audio
+            assert decoders._nursery.pid != first.pid
+
+    def test_where_none_can_be_borne_they_begin_anew(self, clip, decoders, monkeypatch) -> None:
+        def barren(*_) -> None:
+            raise Barren
+
+        monkeypatch.setattr(Nursery, "bear", barren)
+        with open_media(clip("a.mp4", tone(1), shades(10)), decoders=decoders) as media:
+            assert media.has_audio
+
+    def test_who_decodes_goes_on_when_the_nursery_is_closed(self, long, decoders) -> None:
+        with open_media(long, decoders=decoders) as media:
+            events = media.read(itertools.count(0, 0.1))
+            first, closing = next(events), threading.Thread(target=decoders.close)
+            closing.start()
+            assert first.time == 0.0
+            assert len(list(events)) > 90
+        closing.join()
+        with open_media(long, decoders=decoders) as media:  # and whoever comes later is served
+            assert media.has_video
+
+    @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit(3)"])
+    def test_they_and_the_nursery_end_with_us(self, clip, tmp_path, end) -> None:
+        script = SCRIPT.replace("open_media(sys.argv[1])", "open_media(sys.argv[1], decoders=decoders)").replace(
+            "media = ", "from fv2es.media import Decoders\ndecoders = Decoders()\nmedia = ", 1
+        )
+        script = script.replace("print(media.pid,", "print(media.pid, decoders._nursery.pid,").format(end)
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(clip("a.mp4", tone(1), shades(10)))],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        pid, nursery, _ = done.stdout.split()
+        until(lambda: not waits(int(pid)) and not waits(int(nursery)))
+
+    def test_they_learn_nothing_of_our_environment(self, monkeypatch) -> None:
+        monkeypatch.setenv("HF_TOKEN", "a secret")
+        with closing(Decoders()) as decoders:
+            child = decoders.take()
+            assert b"secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()
+            child.end()
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_stop_ends_waiting_for_one(spoken) -> None:
 def test_what_cannot_be_loaded_is_a_sentence(spoken, listeners, monkeypatch) -> None:
     """As where the package is there and its model is not."""
     monkeypatch.setenv("LANG", "C")
-    monkeypatch.setattr("fv2es.media.process.LEFT", ("POCKETSPHINX_PATH",))
+    monkeypatch.setattr("fv2es.media.starting.LEFT", ("POCKETSPHINX_PATH",))
     monkeypatch.setenv("POCKETSPHINX_PATH", "nowhere")
     with pytest.raises(SpeechError, match=UNAVAILABLE):
         listeners.hear(pcm(spoken[0]))

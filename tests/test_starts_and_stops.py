@@ -147,18 +147,18 @@ def test_visitors_at_once_leave_nothing_and_get_what_each_would_get_alone(clip, 
     assert len(set(map(tuple, alone))) == len(alone)
     before = held()
     together: dict[tuple[int, int], list[bytes]] = {}
-    with_spare = Decoders(2)
+    with_nursery = Decoders()
 
     def visit(number: int) -> None:
         for turn in range(3):
-            together[number, turn] = read(paths[number], with_spare)
+            together[number, turn] = read(paths[number], with_nursery)
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(len(paths))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    with_spare.close()
+    with_nursery.close()
     assert len(together) == 12
     for (number, _), events in together.items():
         assert events == alone[number]

@@ -21,7 +21,7 @@ class FileReader:
         self.settings = settings
         self._reader = load_reader(settings.model)
         self._finder = FaceFinder()
-        self._decoders = Decoders()  # one is ready when the next file comes
+        self._decoders = Decoders()
         self._transcriber, self._notes = make_transcriber(settings.speech, language=settings.language)
 
     def __call__(self, job: Job) -> dict[str, Any]:

@@ -5,7 +5,7 @@
             ...  # Sound | Frame
 
 Files are opened and decoded in a child process that may do little and can be killed at any moment (`isolated`,
-`process`, `child`); `plain` is what runs there, for tests and for corpora of one's own also in this process.
+`process`, `child`; `nursery`); `plain` is what runs there, for tests and for corpora of one's own also in this process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def open_media(
 ) -> Media:
     """Open a video, a sound file or a picture, without limits on its length where none are given. Raises MediaError.
 
-    decoders: children that are ready already. cancel: asked ten times a second while there is something to wait for.
+    decoders: where children begin at once. cancel: asked ten times a second while there is something to wait for.
     """
     limits = limits or Limits.unlimited()
     check_file(path, limits)

@@ -1,4 +1,5 @@
-"""The process in which a stranger's file is decoded: `python -m fv2es.media.child MEMORY SIZE`, started by `process`.
+"""The process in which a stranger's file is decoded: `python -m fv2es.media.child MEMORY SIZE`, started by `process`,
+or forked from the `nursery`.
 
 It reads one file with `plain`, speaks `wire` on its standard input and output, and ends with its parent.
 """
@@ -143,13 +144,13 @@ def serve(inbox: Inbox, outbox: Outbox) -> None:
             outbox.say("done", number, media.seconds_read)
 
 
-def main() -> None:
-    memory, size = (int(one) for one in sys.argv[1:])
+def main(memory: int, size: int) -> None:
+    """memory: the descriptor of `size` bytes that are shared."""
     speak = os.dup(1)
     os.dup2(2, 1)  # should a decoder print
     inbox = Inbox(0)
     outbox = Outbox(speak, mmap.mmap(memory, size), inbox)
-    import av  # noqa: F401  before there is a file, so that a spare child is ready
+    import av  # noqa: F401  before it says that it is ready
 
     try:
         outbox.say("ready")
@@ -165,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

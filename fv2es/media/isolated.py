@@ -52,7 +52,7 @@ class Media:
         self._opened = False
         self._refusal: str | None = None
         self._left = limits.decode_seconds  # of decoding, over all passes
-        self._child = decoders.take() if decoders else Child()
+        self._child = self._another()
         try:
             self._open()
         except Cancelled:
@@ -72,8 +72,6 @@ class Media:
         if not self._closed:
             self._closed = True
             self._child.end()
-            if self._decoders is not None:
-                self._decoders.refill()
 
     def read(
         self,
@@ -114,6 +112,9 @@ class Media:
         """Say something once."""
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def _another(self) -> Child:
+        return self._decoders.take() if self._decoders else Child()
 
     def _open(self) -> None:
         limits = replace(self.limits, decode_seconds=max(self._left, 1e-9))
@@ -169,7 +170,7 @@ class Media:
         self._relay = None
         if not self._child.alive and not self._closed:
             self._child.end()
-            self._child, self._opened = Child(), False
+            self._child, self._opened = self._another(), False
             self._open()
 
     def _hear(self) -> None:

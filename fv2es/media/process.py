@@ -8,22 +8,20 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from fv2es.media import rules
+from fv2es.media.forked import Barren, Forked, Nursery
+from fv2es.media.starting import started
 from fv2es.media.wire import RING, Lines, Message, send, shared_file
 from fv2es.stopping import Cancelled
 
 LOOK = 0.1  # seconds from one look at `cancel` to the next
 START = 60.0  # seconds that a new process may take to begin; a busy machine needs a few
-LEFT = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +38,16 @@ class Child:
     """One process, which decodes one file if it is given no other `module` to run; `size`: bytes of the memory that it
     shares. For one thread at a time, but `end` may come from any."""
 
-    def __init__(self, module: str = "fv2es.media.child", size: int = RING) -> None:
-        handle = shared_file(size)
+    def __init__(self, module: str = "fv2es.media.child", size: int = RING, *, nursery: Nursery | None = None) -> None:
+        """nursery: bears it, whose `module` is then that which decodes; raises Barren."""
+        handle, pipe = shared_file(size), subprocess.PIPE
+        self._process: subprocess.Popen[bytes] | Forked
         try:
             self.memory = mmap.mmap(handle, size)
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-P", "-m", module, str(handle), str(size)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                pass_fds=(handle,),
-                env=_environment(),
-                start_new_session=True,  # Ctrl-C in a terminal is for the parent, who ends its children in order
-            )
+            if nursery is None:
+                self._process = started(module, handle, size, stdin=pipe, stdout=pipe, pass_fds=(handle,))
+            else:
+                self._process = nursery.bear(handle, size)
         finally:
             os.close(handle)
         assert self._process.stdin is not None
@@ -142,50 +137,41 @@ class Child:
 
 
 class Decoders:
-    """Children that are ready before there is a file, for whoever serves: a start costs a moment that nobody waits for.
+    """Children that begin at once, for whoever serves: one process has loaded what decodes, and forks. Where the system
+    cannot do that, each begins anew.
 
-    May be shared by threads. `close` ends those that wait; so does the end of the process.
+    May be shared by threads. `close` ends that process, and so does the end of ours; who decodes goes on.
     """
 
-    def __init__(self, spare: int = 1) -> None:
-        self._count = spare
-        self._spare: deque[Child] = deque()
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._closed = False
-        self.refill()
+        self._closed = not Nursery.possible()
+        self._nursery = None if self._closed else Nursery()
 
     def take(self) -> Child:
         """One that is alive, ready or not."""
         with self._lock:
-            while self._spare:
-                child = self._spare.popleft()
-                if child.alive:
-                    return child
-                child.end()
+            for _ in range(2):
+                if self._nursery is None and not self._closed:
+                    self._nursery = Nursery()
+                if self._nursery is not None:
+                    try:
+                        return Child(nursery=self._nursery)
+                    except Barren as error:
+                        logger.warning("A nursery bears no more: %s", error.__cause__)
+                        self._nursery.close()
+                        self._nursery = None
         return Child()
-
-    def refill(self) -> None:
-        """Begin to make as many ready as there should be."""
-        with self._lock:
-            while not self._closed and len(self._spare) < self._count:
-                self._spare.append(Child())
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            while self._spare:
-                self._spare.popleft().end()
+            if self._nursery is not None:
+                self._nursery.close()
+                self._nursery = None
 
 
-def _environment() -> dict[str, str]:
-    """Where Python finds its modules, and nothing that a stranger's file should come to know."""
-    own = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(dict.fromkeys(os.path.abspath(one) for one in [*sys.path, own]))
-    kept = {name: os.environ[name] for name in LEFT if name in os.environ}
-    return kept | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
-def _end(process: subprocess.Popen, memory: mmap.mmap, busy: threading.Lock) -> None:  # type: ignore[type-arg]
+def _end(process: subprocess.Popen[bytes] | Forked, memory: mmap.mmap, busy: threading.Lock) -> None:
     process.kill()
     with busy:  # whoever listens is woken by that
         for pipe in (process.stdin, process.stdout):
