@@ -329,98 +329,126 @@ def decoders() -> Iterator[Decoders]:
     found.close()
 
 
-@pytest.mark.skipif(not Nursery.possible(), reason="this system cannot fork and hold what it has borne")
-class TestBorne:
-    """Children that are forked from a process which has loaded what decodes."""
+forks = pytest.mark.skipif(not Nursery.possible(), reason="this system cannot fork and hold what it has borne")
 
-    def test_they_give_the_same_bytes(self, clip, decoders) -> None:
-        path = clip("a.mp4", tone(2), shades(20), codecs=("flac", "libx264"))
-        asked = [0.0, 0.31, 0.9, 1.99]
-        for _ in range(2):
-            assert events_of(open_media(path, decoders=decoders), asked) == events_of(open_plain(path), asked)
 
-    def test_they_are_that_processs_children_and_share_nothing(self, clip, decoders) -> None:
-        path = clip("a.mp4", tone(2), shades(10))
-        nursery = decoders._nursery.pid
-        with open_media(path, decoders=decoders) as one, open_media(path, decoders=decoders) as other:
-            pids = {one.pid, other.pid}
-            assert len(pids | {nursery}) == 3
-            memories = []
-            for pid in pids:
-                assert f"PPid:\t{nursery}\n" in Path(f"/proc/{pid}/status").read_text()
-                opened = {found: os.readlink(found) for found in Path(f"/proc/{pid}/fd").iterdir()}
-                assert not any("socket" in name for name in opened.values())
-                memories += {found.stat().st_ino for found, name in opened.items() if "fv2es-frames" in name}
-            assert len(set(memories)) == len(memories) == 2
-            assert not any("fv2es-frames" in os.readlink(found) for found in Path(f"/proc/{nursery}/fd").iterdir())
-        until(lambda: not any(map(waits, pids)))
-        assert waits(nursery)
+@forks
+def test_who_is_forked_gives_the_same_bytes(clip, decoders) -> None:
+    path = clip("a.mp4", tone(2), shades(20), codecs=("flac", "libx264"))
+    asked = [0.0, 0.31, 0.9, 1.99]
+    for _ in range(2):
+        assert events_of(open_media(path, decoders=decoders), asked) == events_of(open_plain(path), asked)
 
-    @pytest.mark.parametrize(
-        ("how", "tail"),
-        [
-            (signal.SIGSEGV, rules.CRASHED_TAIL),
-            (signal.SIGXCPU, rules.TOO_SLOW_TAIL),
-            (signal.SIGKILL, rules.TOO_BIG_TAIL),
-        ],
-    )
-    def test_how_one_died_is_known_and_another_takes_its_place(self, long, decoders, how, tail) -> None:
-        with open_media(long, decoders=decoders) as media:
-            events = media.read(itertools.count(0, 0.1))
-            list(itertools.islice(events, 3))
-            os.kill(media.pid, how)
-            list(events)
-            assert media.notes == [tail]
-            assert [event.time for event in media.read([0.2], end=0.5) if isinstance(event, Frame)] == [0.2]
 
-    def test_where_the_nursery_has_died_there_is_another(self, clip, decoders) -> None:
-        path, first = clip("a.mp4", tone(1), shades(10)), decoders._nursery
-        os.kill(first.pid, signal.SIGKILL)
+@forks
+def test_who_is_forked_shares_nothing_with_its_siblings(clip, decoders) -> None:
+    path = clip("a.mp4", tone(2), shades(10))
+    nursery = decoders._nursery.pid
+    with open_media(path, decoders=decoders) as one, open_media(path, decoders=decoders) as other:
+        pids = {one.pid, other.pid}
+        assert len(pids | {nursery}) == 3
+        memories = []
+        for pid in pids:
+            assert f"PPid:\t{nursery}\n" in Path(f"/proc/{pid}/status").read_text()
+            opened = {found: os.readlink(found) for found in Path(f"/proc/{pid}/fd").iterdir()}
+            assert not any("socket" in name for name in opened.values())
+            memories += {found.stat().st_ino for found, name in opened.items() if "fv2es-frames" in name}
+        assert len(set(memories)) == len(memories) == 2
+        assert not any("fv2es-frames" in os.readlink(found) for found in Path(f"/proc/{nursery}/fd").iterdir())
+    until(lambda: not any(map(waits, pids)))
+    assert waits(nursery)
+
+
+@forks
+@pytest.mark.parametrize(
+    ("how", "tail"),
+    [
+        (signal.SIGSEGV, rules.CRASHED_TAIL),
+        (signal.SIGXCPU, rules.TOO_SLOW_TAIL),
+        (signal.SIGKILL, rules.TOO_BIG_TAIL),
+    ],
+)
+def test_how_one_that_was_forked_died_is_known(long, decoders, how, tail) -> None:
+    with open_media(long, decoders=decoders) as media:
+        events = media.read(itertools.count(0, 0.1))
+        list(itertools.islice(events, 3))
+        os.kill(media.pid, how)
+        list(events)
+        assert media.notes == [tail]
+        assert [event.time for event in media.read([0.2], end=0.5) if isinstance(event, Frame)] == [0.2]
+
+
+@forks
+def test_where_the_nursery_has_died_there_is_another(clip, decoders) -> None:
+    path, first = clip("a.mp4", tone(1), shades(10)), decoders._nursery.pid
+    os.kill(first, signal.SIGKILL)
+    for _ in range(2):
         with open_media(path, decoders=decoders) as media:
             assert media.has_audio
-            assert decoders._nursery.pid != first.pid
+        assert decoders._nursery.pid != first
+    with open_media(path, decoders=decoders) as media:
+        assert f"PPid:\t{decoders._nursery.pid}\n" in Path(f"/proc/{media.pid}/status").read_text()
 
-    def test_where_none_can_be_borne_they_begin_anew(self, clip, decoders, monkeypatch) -> None:
-        def barren(*_) -> None:
-            raise Barren
 
-        monkeypatch.setattr(Nursery, "bear", barren)
-        with open_media(clip("a.mp4", tone(1), shades(10)), decoders=decoders) as media:
-            assert media.has_audio
+@forks
+def test_whom_a_dead_nursery_bore_is_given_up(long, decoders) -> None:
+    with open_media(long, decoders=decoders) as media:
+        list(itertools.islice(media.read(itertools.count(0, 0.1)), 3))
+        pid, nursery = media.pid, decoders._nursery.pid
+        os.kill(nursery, signal.SIGKILL)
+        until(lambda: not media.alive)
+        until(lambda: not waits(pid))
+        assert [event.time for event in media.read([0.2], end=0.5) if isinstance(event, Frame)] == [0.2]
 
-    def test_who_decodes_goes_on_when_the_nursery_is_closed(self, long, decoders) -> None:
-        with open_media(long, decoders=decoders) as media:
-            events = media.read(itertools.count(0, 0.1))
-            first, closing = next(events), threading.Thread(target=decoders.close)
-            closing.start()
-            assert first.time == 0.0
-            assert len(list(events)) > 90
-        closing.join()
-        with open_media(long, decoders=decoders) as media:  # and whoever comes later is served
-            assert media.has_video
 
-    @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit(3)"])
-    def test_they_and_the_nursery_end_with_us(self, clip, tmp_path, end) -> None:
-        script = SCRIPT.replace("open_media(sys.argv[1])", "open_media(sys.argv[1], decoders=decoders)").replace(
-            "media = ", "from fv2es.media import Decoders\ndecoders = Decoders()\nmedia = ", 1
-        )
-        script = script.replace("print(media.pid,", "print(media.pid, decoders._nursery.pid,").format(end)
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(clip("a.mp4", tone(1), shades(10)))],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        pid, nursery, _ = done.stdout.split()
-        until(lambda: not waits(int(pid)) and not waits(int(nursery)))
+@forks
+def test_where_none_can_be_forked_one_begins_anew(clip, decoders, monkeypatch) -> None:
+    def barren(*_) -> None:
+        raise Barren
 
-    def test_they_learn_nothing_of_our_environment(self, monkeypatch) -> None:
-        monkeypatch.setenv("HF_TOKEN", "a secret")
-        with closing(Decoders()) as decoders:
-            child = decoders.take()
-            assert b"secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()
-            child.end()
+    monkeypatch.setattr(Nursery, "bear", barren)
+    with open_media(clip("a.mp4", tone(1), shades(10)), decoders=decoders) as media:
+        assert media.has_audio
+
+
+@forks
+def test_who_decodes_goes_on_when_the_nursery_is_closed(long, decoders) -> None:
+    with open_media(long, decoders=decoders) as media:
+        events = media.read(itertools.count(0, 0.1))
+        first, closing = next(events), threading.Thread(target=decoders.close)
+        closing.start()
+        assert first.time == 0.0
+        assert len(list(events)) > 90
+    closing.join()
+    with open_media(long, decoders=decoders) as media:  # and whoever comes later is served
+        assert media.has_video
+
+
+@forks
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit(3)"])
+def test_the_nursery_and_whom_it_bore_end_with_us(clip, tmp_path, end) -> None:
+    script = SCRIPT.replace("open_media(sys.argv[1])", "open_media(sys.argv[1], decoders=decoders)").replace(
+        "media = ", "from fv2es.media import Decoders\ndecoders = Decoders()\nmedia = ", 1
+    )
+    script = script.replace("print(media.pid,", "print(media.pid, decoders._nursery.pid,").format(end)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(clip("a.mp4", tone(1), shades(10)))],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    pid, nursery, _ = done.stdout.split()
+    until(lambda: not waits(int(pid)) and not waits(int(nursery)))
+
+
+@forks
+def test_who_is_forked_learns_nothing_of_our_environment(monkeypatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a secret")
+    with closing(Decoders()) as decoders:
+        child = decoders.take()
+        assert b"secret" not in Path(f"/proc/{child.pid}/environ").read_bytes()
+        child.end()
 
 
 @pytest.mark.parametrize(

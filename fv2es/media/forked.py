@@ -37,8 +37,20 @@ class Nursery:
 
     @staticmethod
     def possible() -> bool:
-        """Has this system what it takes?"""
-        return hasattr(os, "fork") and hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")
+        """Has this system what it takes? Linux from 5.4 on, unless a container forbids it."""
+        if not (hasattr(os, "fork") and hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")):
+            return False
+        try:
+            held = os.pidfd_open(os.getpid())
+        except OSError:
+            return False
+        try:
+            signal.pidfd_send_signal(held, 0)
+        except OSError:
+            return False
+        finally:
+            os.close(held)
+        return True
 
     @property
     def pid(self) -> int:
@@ -88,7 +100,10 @@ class Forked:
         """Its code, as Popen's; None while it is there."""
         with self._lock:
             if self.returncode is None and select.select([self._end], [], [], 0)[0]:
-                self.returncode = int(os.read(self._end, 16) or UNKNOWN)
+                code = os.read(self._end, 16)
+                if not code:  # who would have told has gone
+                    self._kill()
+                self.returncode = int(code or UNKNOWN)
                 os.close(self._end)
                 os.close(self._held)
             return self.returncode
@@ -104,6 +119,10 @@ class Forked:
         return code
 
     def kill(self) -> None:
-        with self._lock, suppress(ProcessLookupError):
+        with self._lock:
             if self.returncode is None:
-                signal.pidfd_send_signal(self._held, signal.SIGKILL)
+                self._kill()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._held, signal.SIGKILL)

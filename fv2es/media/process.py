@@ -137,35 +137,30 @@ class Child:
 
 
 class Decoders:
-    """Children that begin at once, for whoever serves: one process has loaded what decodes, and forks. Where the system
-    cannot do that, each begins anew.
+    """Children that begin at once, for whoever serves: one process has loaded what decodes, and forks. Where that
+    cannot be done, each is started anew.
 
     May be shared by threads. `close` ends that process, and so does the end of ours; who decodes goes on.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._closed = not Nursery.possible()
-        self._nursery = None if self._closed else Nursery()
+        self._nursery = Nursery() if Nursery.possible() else None
 
     def take(self) -> Child:
         """One that is alive, ready or not."""
         with self._lock:
-            for _ in range(2):
-                if self._nursery is None and not self._closed:
+            if self._nursery is not None:
+                try:
+                    return Child(nursery=self._nursery)
+                except Barren:
+                    logger.warning("The nursery bears no more; another begins.")
+                    self._nursery.close()
                     self._nursery = Nursery()
-                if self._nursery is not None:
-                    try:
-                        return Child(nursery=self._nursery)
-                    except Barren as error:
-                        logger.warning("A nursery bears no more: %s", error.__cause__)
-                        self._nursery.close()
-                        self._nursery = None
         return Child()
 
     def close(self) -> None:
         with self._lock:
-            self._closed = True
             if self._nursery is not None:
                 self._nursery.close()
                 self._nursery = None
