@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import (
+    NONE_LEFT,
+    BayesFusion,
+    Calibration,
+    WeightedFusion,
+    against_none,
+    one_vs_rest,
+)
 
 WEIGHTS = (0.5, 0.3, 0.2)
 SUBSETS = [rows for size in (1, 2, 3) for rows in itertools.combinations(range(3), size)]
@@ -100,15 +107,36 @@ def bayes() -> BayesFusion:
 
 
 @pytest.mark.parametrize("subset", [one for one in SUBSETS if len(one) > 1])
-def test_bayes_adds_up_the_likelihood_ratios_of_modalities_that_may_be_silent(bayes, subset):
-    logits = 3 * torch.randn(4, 3, 6)
+def test_bayes_is_the_posterior_over_the_emotions_and_none_of_modalities_that_may_be_silent(bayes, subset):
+    against = torch.randn(4, 3, 6)
     slope, shift, silence, prior = (one.detach().double().numpy() for one in bayes.parameters())
     silent = 1 / (1 + np.exp(-silence))
-    odds = np.exp(prior) * np.ones((4, 6))
+    odds = np.exp(prior) * np.ones((4, 6))  # of each emotion to none
     for column in subset:
-        ratio = np.exp(slope[column] * logits[:, column].double().numpy() + shift[column])
+        ratio = np.exp(slope[column] * against[:, column].double().numpy() + shift[column])
         odds *= silent[column] + (1 - silent[column]) * ratio
-    np.testing.assert_allclose(bayes(logits, there(*[subset] * 4)).detach().numpy(), np.log(odds), rtol=1e-5, atol=1e-5)
+    p = odds / (1 + odds.sum(1, keepdims=True))
+    fused = bayes(one_vs_rest(against), there(*[subset] * 4)).detach().numpy()
+    np.testing.assert_allclose(fused, np.log(p / (1 - p)), rtol=1e-4, atol=1e-4)
+
+
+def test_one_emotion_alone_adds_up_as_log_odds():
+    """Where there is no other emotion, against none is against all else."""
+    bayes, logits = BayesFusion(2, 1), torch.tensor([[[1.0], [-2.0]]])
+    silent = torch.sigmoid(bayes.silence)[:, None]
+    wanted = torch.log(silent + (1 - silent) * logits.exp()).sum(1)
+    torch.testing.assert_close(bayes(logits, torch.ones(1, 2, dtype=torch.bool)), wanted)
+
+
+def test_a_face_that_may_be_either_of_two_leaves_it_to_the_voice():
+    """Anger .7, disgust .2: little against disgust, which the voice hears; as log-odds against all else, a lot."""
+    p = torch.tensor([[[0.7, 0.2], [0.05, 0.55]]])
+    logits, both = torch.logit(p), torch.ones(1, 2, dtype=torch.bool)
+    anger, disgust = BayesFusion(2, 2)(logits, both)[0]
+    assert disgust > anger
+    silent = torch.sigmoid(torch.tensor(-1.0))
+    apart = torch.log(silent + (1 - silent) * logits.exp()).sum(1)[0]
+    assert apart[0] > apart[1]
 
 
 def test_who_is_alone_speaks_for_itself_and_nobody_says_nothing(bayes):
@@ -152,8 +180,10 @@ def test_shares_in_force_are_of_those_that_are_present(bayes):
     shares = bayes.weights_in_force(there(*SUBSETS, ()))
     assert torch.equal(shares > 0, there(*SUBSETS, ()))
     torch.testing.assert_close(shares.sum(1), torch.tensor([1.0] * len(SUBSETS) + [0.0]))
-    point = (-bayes.shift / bayes.slope[:, None]).detach()[None].requires_grad_()  # where nobody says yes or no
-    bayes(point, there((0, 1, 2))).sum().backward()
+    with torch.no_grad():
+        bayes.shift.zero_()
+    point = one_vs_rest(torch.zeros(1, 3, 6)).requires_grad_()  # where nobody says yes or no
+    bayes.evidence(point).sum().backward()
     steep = point.grad[0, :, 0]
     torch.testing.assert_close(shares[SUBSETS.index((0, 1, 2))], steep / steep.sum())
 
@@ -164,6 +194,21 @@ def test_one_vs_rest_is_the_log_odds_of_a_softmax_with_neutral():
     p = (np.exp(whole) / np.exp(whole).sum(1, keepdims=True))[:, 1:]
     np.testing.assert_allclose(one_vs_rest(logits).numpy(), np.log(p / (1 - p)), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(one_vs_rest(logits).sigmoid().numpy(), p, rtol=1e-9, atol=1e-12)
+
+
+def test_against_none_undoes_one_vs_rest():
+    logits = 2 * torch.randn(50, 6, dtype=torch.float64) - 1
+    none = 1 / (1 + logits.exp().sum(1))
+    usual = none > NONE_LEFT
+    assert usual.sum() > 20
+    torch.testing.assert_close(against_none(one_vs_rest(logits))[usual], logits[usual])
+
+
+def test_against_none_ends_at_the_surest_yes():
+    logits = torch.tensor([[100.0, -100.0], [3.0, 3.0]])  # the second pair's probabilities sum to more than 1
+    found = against_none(logits)
+    torch.testing.assert_close(found[0], torch.tensor([0.0, -100.0]) - np.log(NONE_LEFT))
+    torch.testing.assert_close(found[1], torch.nn.functional.logsigmoid(logits[1]) - np.log(NONE_LEFT))
 
 
 def test_one_vs_rest_stays_exact_where_p_rounds_to_one():

@@ -25,7 +25,6 @@ from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.results import probabilities
 
 HOLD = 1e-3  # pulls the shifts of fusion towards none
-EACH = 2.0  # how much each emotion's own threshold counts beside the choice among all, in fusion's loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,23 +163,20 @@ def pseudo_utterances(
 
 def fit_fusion(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> None:
     """Fit to pseudo-utterances, in place, whose emotions are measured from their thresholds: least cross-entropy of the
-    label among them and neutral, so that the right one is ahead, and of each emotion alone, so that no second one
-    passes its threshold beside a sure one.
+    label among them and neutral. No second one passes its threshold beside a sure one, since they share what is not
+    neutral.
 
     logits (N, modalities, E), thresholds (E,). Half of the rows lose a modality, so that any two are fitted as well.
     """
     there = torch.from_numpy(_one_lost(len(logits), logits.shape[1]))
     given, wanted = torch.from_numpy(logits), torch.from_numpy(labels)
-    each = F.one_hot(wanted, logits.shape[2] + 1)[:, :-1].double()
     common, found = torch.from_numpy(thresholds), copy.deepcopy(fusion).double()
     optimiser = torch.optim.LBFGS(found.parameters(), max_iter=400, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
         margins = found(given, there) - common
-        among = F.cross_entropy(F.pad(margins, (0, 1)), wanted)
-        alone = F.binary_cross_entropy_with_logits(margins, each)
-        value: torch.Tensor = among + EACH * alone + HOLD * found.shift.square().mean()
+        value = F.cross_entropy(F.pad(margins, (0, 1)), wanted) + HOLD * found.shift.square().mean()
         value.backward()
         return value
 

@@ -80,10 +80,11 @@ so that a threshold means the same whichever modalities are there.
 """
 
 FITTED = """Each modality learnt alone. Fusion is naive Bayes over
-modalities that may be silent: each adds its evidence, and a no weighs no more than the chance that it was silent lets
-it. Its thirty numbers were fitted on pseudo-utterances: validation faces, voices and sentences of like label put
-together at random, as they are and made as bad as those of real clips (small and blurred faces, rooms and noise,
-misheard words), each modality but one neutral half of the time, three in ten neutral altogether."""
+modalities that may be silent: each adds its evidence for an emotion against none, and a no weighs no more than the
+chance that it was silent lets it. Its thirty numbers were fitted on pseudo-utterances: validation faces, voices and
+sentences of like label put together at random, as they are and made as bad as those of real clips (small and blurred
+faces, rooms and noise, misheard words), each modality but one neutral half of the time, three in ten neutral
+altogether."""
 TRAINED = """Trunks and text encoder learnt alone; the transformers behind
 them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
 label put together at random, some of them left out, some neutral, some of another label."""

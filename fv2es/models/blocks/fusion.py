@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _LEAST = 1e-6  # steepness of a modality in Bayes' fusion
+NONE_LEFT = 0.01  # of the probability stays with none of the emotions, chosen by cross-validation (docs/results.md)
 
 
 def one_vs_rest(logits: Tensor) -> Tensor:
@@ -20,6 +21,17 @@ def one_vs_rest(logits: Tensor) -> Tensor:
     others = torch.eye(whole.shape[-1], dtype=torch.bool, device=logits.device)[1:]
     rest = whole.log_softmax(-1)[..., None, :].masked_fill(others, float("-inf")).logsumexp(-1)
     return log_p - rest
+
+
+def against_none(log_odds: Tensor) -> Tensor:
+    """(…, E) log-odds of each emotion against all else → (…, E) against none of them: `one_vs_rest` undone.
+
+    With p = sigmoid(log-odds) the result is log(p / (1 − Σp)). Sigmoids that are independent, or calibrated each on its
+    own, may sum to more than 1; none keeps `NONE_LEFT`, so that the surest yes is log(1 / NONE_LEFT).
+    """
+    log_p = F.logsigmoid(log_odds)
+    none = 1 - log_p.exp().sum(-1, keepdim=True)
+    return log_p - none.clamp_min(NONE_LEFT).log()
 
 
 class Calibration(nn.Module):
@@ -78,14 +90,18 @@ class WeightedFusion(nn.Module):
 class BayesFusion(nn.Module):
     """Naive Bayes over modalities that may be silent, for those that never learnt together.
 
-    What a modality says for an emotion is evidence in log-odds, ℓ = slope · logit + shift. People often show with the
-    face alone, or the voice, or the words, what they feel: with the chance s a modality is silent, so that its
-    likelihood ratio is the mixture s + (1 − s) · exp(ℓ), and evidence adds up:
+    One of the emotions is expressed, or none. People often show with the face alone, or the voice, or the words, what
+    they feel: with the chance s a modality is silent, and then looks as if there were none. So what it says for an
+    emotion is evidence against none, not against the other emotions: u = log(p / p of none), ℓ = slope · u + shift, and
+    its likelihood ratio is the mixture s + (1 − s) · exp(ℓ). Evidence adds up, and the emotions share what comes of it:
 
-        fused = prior + Σ log(s + (1 − s) · exp(ℓ))    over the modalities that are present.
+        F = prior + Σ log(s + (1 − s) · exp(ℓ))        over the modalities that are present,
+        fused = log(P / (1 − P)),  P = exp(F) / (1 + Σ exp(F))    over the emotions.
 
-    A yes counts in full, a no at most log s; so one modality that is sure is heard though the others are silent, and
-    several that are half sure agree on more than one of them. A modality that is alone speaks for itself, unchanged.
+    A no takes away at most log s; so one modality that is sure is heard though the others are silent, and several that
+    are half sure agree on more than one of them. That a face looks angry speaks against none of disgust's likelihood as
+    long as disgust is likelier than nothing: another modality may still tell the two apart. A modality that is alone
+    speaks for itself, unchanged.
     """
 
     def __init__(self, modalities: int, emotions: int) -> None:
@@ -96,8 +112,8 @@ class BayesFusion(nn.Module):
         self.prior = nn.Parameter(torch.zeros(emotions))
 
     def weights_in_force(self, present: Tensor) -> Tensor:
-        """(B, modalities) bool → (B, modalities): how steeply the answer follows each of those that are present where
-        it is undecided (ℓ = 0), as shares that sum to 1."""
+        """(B, modalities) bool → (B, modalities): how steeply evidence follows each of those that are present where it
+        is undecided (ℓ = 0), as shares that sum to 1."""
         steep = self.slope.clamp_min(_LEAST) * (-self.silence).sigmoid() * present.to(self.slope.dtype)
         return steep / steep.sum(1, keepdim=True).clamp_min(_LEAST)
 
@@ -105,7 +121,10 @@ class BayesFusion(nn.Module):
         """(B, modalities, E) logits, (B, modalities) bool → (B, E); 0 where none is present."""
         there = present[..., None]
         logits = logits.masked_fill(~there, 0.0)
-        heard = F.logsigmoid(-self.silence)[:, None] + self.slope[:, None] * logits + self.shift
-        evidence = torch.logaddexp(F.logsigmoid(self.silence)[:, None].expand_as(heard), heard)
-        several = present.sum(1, keepdim=True) > 1
-        return torch.where(several, self.prior + (evidence * there).sum(1), logits.sum(1))
+        together = one_vs_rest(self.prior + (self.evidence(logits) * there).sum(1))
+        return torch.where(present.sum(1, keepdim=True) > 1, together, logits.sum(1))
+
+    def evidence(self, logits: Tensor) -> Tensor:
+        """(…, modalities, E) logits → the same, what each modality says for each emotion: log-odds against none."""
+        heard = F.logsigmoid(-self.silence)[:, None] + self.slope[:, None] * against_none(logits) + self.shift
+        return torch.logaddexp(F.logsigmoid(self.silence)[:, None].expand_as(heard), heard)
