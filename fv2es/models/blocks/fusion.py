@@ -99,9 +99,9 @@ class BayesFusion(nn.Module):
         fused = log(P / (1 − P)),  P = exp(F) / (1 + Σ exp(F))    over the emotions.
 
     A no takes away at most log s; so one modality that is sure is heard though the others are silent, and several that
-    are half sure agree on more than one of them. That a face looks angry speaks against none of disgust's likelihood as
-    long as disgust is likelier than nothing: another modality may still tell the two apart. A modality that is alone
-    speaks for itself, unchanged.
+    are half sure agree on more than one of them. A face that looks angry, and next to that disgusted, speaks for both,
+    and another modality may settle it. A modality that is alone speaks for itself, unchanged. Two emotions at once can
+    both pass thresholds below one half, but not both be sure.
     """
 
     def __init__(self, modalities: int, emotions: int) -> None:
