@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fv2es.limits import Limits
 from fv2es.media import Decoders, MediaError, open_media
+from fv2es.memory import give_back
 from fv2es.modalities.aside import ahead
 from fv2es.modalities.extract import extract
 from fv2es.modalities.faces import FaceFinder
@@ -95,6 +96,7 @@ class Analysis(Iterator[Reading]):
         with suppress(ValueError):  # another thread waits for the next reading: what it waits for ends by itself
             self._readings.close()
             self._extracted.close()
+        give_back()
 
     def __enter__(self) -> Analysis:
         return self
