@@ -56,17 +56,18 @@ def forget_peak() -> float:
 
 def peak() -> float:
     """The most memory that this process has held, in megabytes (Linux)."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return 0.0
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return _status("VmHWM")
 
 
 def resident() -> float:
-    """The memory that this process holds now, in megabytes; 0.0 where the system does not say."""
+    """The memory that this process holds now, in megabytes (Linux)."""
+    return _status("VmRSS")
+
+
+def _status(name: str) -> float:
+    """0.0 where the system does not say."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return 0.0
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return int(status.partition(f"{name}:")[2].split()[0]) / 1024
