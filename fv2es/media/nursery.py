@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import traceback
 from contextlib import suppress
 
 from fv2es.media import child
@@ -56,6 +57,7 @@ def _bear(parent: socket.socket, size: int, handles: list[int], tell: dict[int, 
 
 def _live(its: list[int], size: int) -> None:
     """As a process that has just been started: nothing is open but standard error and what belongs to this child."""
+    code = 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -67,8 +69,11 @@ def _live(its: list[int], size: int) -> None:
                 with suppress(OSError):  # that of the list itself
                     os.close(one)
         child.main(SHARED, size)
+        code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def _reap(tell: dict[int, int]) -> None:
