@@ -93,9 +93,14 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _peak(process: Path) -> int:
-    lines = [line for line in _text(process / "status").splitlines() if line.startswith("VmHWM:")]
+def held(process: Path, what: str = "VmRSS") -> int:
+    """Bytes that a process holds, or with VmHWM has held at most; 0 where there is no such process any more."""
+    lines = [line for line in _text(process / "status").splitlines() if line.startswith(f"{what}:")]
     return int(lines[0].split()[1]) * 1024 if lines else 0
+
+
+def _peak(process: Path) -> int:
+    return held(process, "VmHWM")
 
 
 def machine() -> dict[str, Any]:

@@ -22,13 +22,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import living
+from benchmarks.measuring import PROC, held, living
 from fv2es.limits import Limits
 from fv2es.media import Decoders, MediaError
 from fv2es.modalities.faces import FaceFinder
@@ -174,22 +173,15 @@ def digest(readings: list[Reading]) -> str:
 
 def holdings() -> dict[str, float]:
     """Memory in megabytes, of this process and of its children together, what is open, and the machine's load."""
-    children = [int(one.name) for one in living()]
+    children = living()
     return {
-        "megabytes": round(resident(os.getpid())),
-        "children's": round(sum(map(resident, children))),
+        "megabytes": round(held(PROC) / 2**20),
+        "children's": round(sum(map(held, children)) / 2**20),
         "threads": threading.active_count(),
         "files": len(os.listdir("/dev/fd")),
         "children": len(children),
         "load": round(os.getloadavg()[0], 1),
     }
-
-
-def resident(number: int) -> float:
-    """Megabytes; 0 where there is no such process any more."""
-    with suppress(OSError, IndexError):
-        return int(Path(f"/proc/{number}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
-    return 0.0
 
 
 def summary(tally: Tally) -> str:
