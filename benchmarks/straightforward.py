@@ -23,7 +23,7 @@ from fv2es.modalities.faces import CONFIDENCE, Detection, FaceTrack
 from fv2es.modalities.spectrogram import SECONDS_PER_PIECE, mel_spectrogram
 from fv2es.modalities.speech import Transcriber, make_transcriber
 from fv2es.pipeline import analyse
-from fv2es.schema import SAMPLE_RATE, Frame, Reading, Sound, Span, Utterance
+from fv2es.schema import SAMPLE_RATE, Box, Frame, Reading, Sound, Span, Utterance
 from fv2es.utterances import Segmenter
 
 CASES = ((30, 720, 5), (30, 1080, 3))  # seconds, height, repeats
@@ -37,7 +37,7 @@ class PlainFinder:
 
         self._mtcnn = MTCNN(keep_all=True, device="cpu")
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]:
         return [self._one(frame) for frame in frames]
 
     def _one(self, frame: Frame) -> list[Detection]:

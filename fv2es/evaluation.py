@@ -24,7 +24,7 @@ from fv2es.modalities.extract import extract_span
 from fv2es.modalities.faces import Detection, FaceFinder, Finder
 from fv2es.modalities.spectrogram import mel_spectrogram
 from fv2es.results import probabilities
-from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Frame, Prediction, Sound, Span, Transcript, Utterance
+from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Box, Frame, Prediction, Sound, Span, Transcript, Utterance
 
 logger = logging.getLogger(__name__)
 
@@ -94,9 +94,9 @@ class _LateFinder:
     def __init__(self) -> None:
         self._finder: FaceFinder | None = None
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]:
         self._finder = self._finder or FaceFinder()
-        return self._finder.find(frames)
+        return self._finder.find(frames, near)
 
 
 def _span(row: Row) -> Span | None:

@@ -21,7 +21,7 @@ class Finder:
     def __init__(self):
         self.frames = []
 
-    def find(self, frames):
+    def find(self, frames, near=None):
         self.frames += frames
         return [[Detection((10.0, 6.0, 30.0, 26.0), 0.99)] for _ in frames]
 

@@ -19,7 +19,7 @@ from fv2es.stopping import Cancelled, check, stoppable
 
 
 class NoFaces:
-    def find(self, frames):
+    def find(self, frames, near=None):
         return [[] for _ in frames]
 
 
@@ -78,7 +78,7 @@ def test_a_slow_recogniser_changes_neither_words_nor_order(five: Path) -> None:
 def test_the_clip_is_read_on_while_words_are_awaited_but_not_without_end(five: Path) -> None:
     slow, looked = Slow(), []
     finder = NoFaces()
-    finder.find = lambda frames: looked.append(len(frames)) or [[] for _ in frames]
+    finder.find = lambda frames, near=None: looked.append(len(frames)) or [[] for _ in frames]
     with open_media(five) as media:
         stream = extract(media, finder=finder, transcriber=slow)
         reader = threading.Thread(target=next, args=(stream,), daemon=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from torch.nn.functional import interpolate
 from fv2es.media import open_media
 from fv2es.modalities import cascade as cascade_module
 from fv2es.modalities.cascade import Cascade, _Sums, _surest
-from fv2es.modalities.faces import DETECT_SIDE, FaceFinder, FaceTrack, _scaled_down
+from fv2es.modalities.faces import DETECT_SIDE, Detection, FaceFinder, FaceTrack, _scaled_down, overlap
 from fv2es.modalities.mtcnn import Network
-from fv2es.schema import Frame
+from fv2es.schema import Box, FaceCrop, Frame
 
 TOLERANCE = 0.01  # pixels, and of a confidence
 
@@ -110,7 +111,7 @@ def test_means_are_those_of_torch() -> None:
     sums, plain = _Sums(pictures), torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
     for size in ((27, 40), (90, 130), (13, 7)):
         wanted = interpolate(plain, size, mode="area").permute(0, 2, 3, 1)
-        np.testing.assert_allclose(sums.scaled(*size), wanted, atol=1e-3)
+        np.testing.assert_allclose(sums.scaled(*size)[0], wanted, atol=1e-3)
     boxes = np.array([[10.7, 5.2, 71.9, 66.4], [-8.0, -3.0, 20.5, 25.5], [100.0, 60.0, 160.0, 120.0], [50, 50, 61, 61]])
     crops, inside = sums.crops(np.concatenate([boxes, [[-30.0, 5.0, -2.0, 33.0]]]), np.array([0, 1, 0, 1, 0]), 24)
     assert inside.tolist() == [True, True, True, True, False]
@@ -119,6 +120,79 @@ def test_means_are_those_of_torch() -> None:
         part = plain[picture : picture + 1, :, top - 1 : bottom, left - 1 : right]
         wanted = interpolate(part, (24, 24), mode="area")[0].permute(1, 2, 0)
         np.testing.assert_allclose(crop, wanted, atol=1e-3)
+
+
+def test_a_part_has_the_means_of_the_whole() -> None:
+    pictures = np.random.default_rng(4).integers(0, 256, (2, 90, 130, 3), np.uint8)
+    whole, part = _Sums(pictures), _Sums(pictures, (31.2, -5.0, 101.7, 66.4))
+    for size in ((90, 130), (41, 67), (27, 40)):
+        shown, (column, row) = part.scaled(*size)
+        height, width = shown.shape[1:3]
+        assert column % 2 == row % 2 == height % 2 == width % 2 == 0
+        assert row == 0 < column
+        assert height > 0.6 * size[0]
+        assert width > 0.4 * size[1]
+        everything, corner = whole.scaled(*size)
+        assert corner == (0, 0)
+        np.testing.assert_array_equal(shown, everything[:, row : row + height, column : column + width])
+    assert 0 in _Sums(pictures, (50, 50, 51, 51)).scaled(27, 40)[0].shape
+    boxes = np.array([[40.0, -3.0, 70.0, 20.0], [33.0, 30.0, 99.0, 66.0], [20.0, 30.0, 60.0, 60.0], [60, 50, 90, 80]])
+    wanted, _ = whole.crops(boxes, np.array([0, 1, 0, 1]), 24)
+    crops, inside = part.crops(boxes, np.array([0, 1, 0, 1]), 24)
+    assert inside.tolist() == [True, True, False, False]
+    np.testing.assert_array_equal(crops, wanted[:2])
+
+
+def same_box(one: FaceCrop, other: FaceCrop) -> bool:
+    return one.box == pytest.approx(other.box, abs=TOLERANCE)
+
+
+class Everywhere:
+    """The same faces without being told where they were."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self.finder = finder
+
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]:
+        return self.finder.find(frames)
+
+
+def both_ways(finder: FaceFinder, path: Path) -> list[tuple[FaceCrop, FaceCrop]]:
+    """The faces of a clip with and without being told where they were, five frames at a time."""
+    with open_media(path) as media:
+        times = np.arange(0.2, 20, 0.4).tolist()
+        frames = [one for one in media.read(times, sound=False) if isinstance(one, Frame)]
+    tracks, pairs = (FaceTrack(finder), FaceTrack(Everywhere(finder))), []
+    for first in range(0, len(frames), 5):
+        short, plain = (track.follow_all(frames[first : first + 5]) for track in tracks)
+        assert [one is None for one in short] == [one is None for one in plain]
+        pairs += [(one, other) for one, other in zip(short, plain, strict=True) if one and other]
+    return pairs
+
+
+def test_where_a_face_was_it_is_found_again(examples: list[Path]) -> None:
+    finder = FaceFinder()
+    pairs = [pair for path in examples for pair in both_ways(finder, path)]
+    assert len(pairs) > 100
+    assert sum(same_box(*pair) for pair in pairs) >= 0.99 * len(pairs)
+
+
+@pytest.mark.data
+def test_where_a_face_was_it_is_found_again_in_real_clips(data: Path) -> None:
+    finder = FaceFinder()
+    pairs = [pair for path in sorted((data / "video").glob("[!g]*.m*")) for pair in both_ways(finder, path)]
+    assert len(pairs) > 200
+    assert sum(same_box(*pair) for pair in pairs) >= 0.98 * len(pairs)
+    for one, other in pairs:  # what else comes out is the same face, cut a little differently
+        assert overlap(one.box, other.box) > 0.85
+
+
+def test_nothing_is_found_near_where_nothing_is(cascade: Cascade, pictures: np.ndarray) -> None:
+    some = pictures[:2]
+    left, top, right, bottom = cascade.detect(some[:1], 40)[0][0, :4].tolist()
+    assert len(cascade.detect(some[:1], 40, (left + 3, top - 2, right + 3, bottom - 2))[0]) == 1
+    for near in ((left, top, left + 3, top + 3), (-900.0, -900.0, -800.0, -800.0), (0.0, 0.0, 1e6, 1e6), (5.0,) * 4):
+        assert [len(one) for one in cascade.detect(some, 40, near)] == [0, 0]
 
 
 def test_too_large_a_picture_is_refused() -> None:
@@ -167,10 +241,10 @@ def test_the_surest_of_overlapping_boxes_are_those_of_torchvision(monkeypatch) -
     scores = torch.rand(400, generator=draw)
     for at_once in (512, 7):
         monkeypatch.setattr(cascade_module, "AT_ONCE", at_once)
-        for overlap in (0.1, 0.5, 0.7):
-            found = _surest(boxes, scores, owners, overlap)
+        for most in (0.1, 0.5, 0.7):
+            found = _surest(boxes, scores, owners, most)
             assert 3 < len(found) < 400
-            assert torch.equal(found, nms(boxes, scores, owners, overlap))
+            assert torch.equal(found, nms(boxes, scores, owners, most))
     assert len(_surest(boxes[:0], scores[:0], owners[:0], 0.5)) == 0
 
 

@@ -12,7 +12,7 @@ from fv2es.limits import Limits
 from fv2es.media import open_media
 from fv2es.modalities.extract import FACES, extract, extract_span
 from fv2es.modalities.faces import Detection
-from fv2es.schema import SAMPLE_RATE, Frame, Span, Transcript, Utterance
+from fv2es.schema import SAMPLE_RATE, Box, Frame, Span, Transcript, Utterance
 from fv2es.stopping import Cancelled, stoppable
 
 
@@ -22,7 +22,7 @@ class Finder:
     def __init__(self, blind: int = 0) -> None:
         self.blind, self.shown = blind, []
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]:
         self.shown += [frame.time for frame in frames]
         return [
             [] if np.median(frame.pixels[60:]) < self.blind else [Detection((40.0, 20.0, 100.0, 100.0), 0.99)]

@@ -27,11 +27,16 @@ def frame(time: float = 0.0, height: int = 200, width: int = 400) -> Frame:
 class Script:
     """Finds at each time the boxes that are written for it."""
 
-    def __init__(self, boxes: dict[float, Sequence[Box]]) -> None:
-        self.boxes = boxes
+    def __init__(self, boxes: dict[float, Sequence[Box]], blind: bool = False) -> None:
+        self.boxes, self.blind = boxes, blind  # blind: sees nothing but at the very place where it is asked to look
+        self.asked: list[tuple[list[float], Box | None]] = []
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        return [[Detection(box, 0.95) for box in self.boxes.get(one.time, ())] for one in frames]
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]:
+        self.asked.append(([one.time for one in frames], near))
+        return [[Detection(box, 0.95) for box in self._seen(one.time, near)] for one in frames]
+
+    def _seen(self, time: float, near: Box | None) -> list[Box]:
+        return [box for box in self.boxes.get(time, ()) if not self.blind or near in (None, box)]
 
 
 def followed(boxes: dict[float, Sequence[Box]], speaker: str = "largest") -> list[Box | None]:
@@ -87,6 +92,16 @@ class TestTrack:
         script = Script({0: [SMALL, LARGE]})
         left, right = FaceTrack(script, "left"), FaceTrack(script, "right")
         assert [left.follow(frame()).box, right.follow(frame()).box] == [SMALL, LARGE]
+
+    def test_it_is_looked_for_where_it_was_and_else_everywhere(self) -> None:
+        later = moved(LARGE, 15)
+        script = Script({0: [LARGE], 0.5: [LARGE], 1: [SMALL, later], 1.5: [SMALL], 4: [LARGE, SMALL]}, blind=True)
+        track = FaceTrack(script)
+        crops = track.follow_all([frame(0)]) + track.follow_all([frame(0.5), frame(1), frame(1.5)])
+        assert [one and one.box for one in crops] == [LARGE, LARGE, later, None]
+        assert script.asked == [([0], None), ([0.5, 1, 1.5], LARGE), ([1], None), ([1.5], None)]
+        assert track.follow(frame(4)).box == LARGE
+        assert script.asked[4:] == [([4], None)]  # too long ago
 
     def test_unknown_speaker(self) -> None:
         with pytest.raises(ValueError, match="“both”; choose largest, left or right"):
@@ -179,9 +194,11 @@ class Fake:
 
     def __init__(self) -> None:
         self.shown: list[tuple[float, ...]] = []
+        self.near: Box | None = None
         self.confidence = 0.99
 
-    def detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
+    def detect(self, pictures: np.ndarray, smallest: float, near: Box | None = None) -> list[np.ndarray]:
+        self.near = near
         self.shown.append((*pictures.shape[:3], smallest))
         box = np.array([[10, 20, 30, 50, self.confidence]], np.float32)
         return [box[: int(one[0, 0, 0] > 0)] for one in pictures]
@@ -200,6 +217,8 @@ class TestFinder:
         white = Frame(0.0, np.full((720, 1280, 3), 255, np.uint8))
         assert [one.box for one in finder.find([white])[0]] == [(20.0, 40.0, 60.0, 100.0)]
         assert network.shown == [(1, 360, 640, 40)]
+        finder.find([white], (200.0, 40.0, 300.0, 140.0))
+        assert network.near == (100.0, 20.0, 150.0, 70.0)
 
     def test_small_frames_are_never_scaled_up(self, fake) -> None:
         finder, network = fake

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 class EveryFrame:
     """Finds a face as large as the frame."""
 
-    def find(self, frames):
+    def find(self, frames, near=None):
         return [[Detection((0.0, 0.0, *map(float, one.pixels.shape[1::-1])), 0.99)] for one in frames]
 
 

@@ -179,7 +179,7 @@ def test_stop_during_any_stage_is_the_end(stage, clip, reader: Reader, monkeypat
         transcribe = staticmethod(then("speech", lambda waveform, span: Transcript("hm", "typed")))
 
     class Faces:
-        find = staticmethod(then("faces", lambda frames: [[] for _ in frames]))
+        find = staticmethod(then("faces", lambda frames, near: [[] for _ in frames]))
 
     def loud(chunks: np.ndarray) -> np.ndarray:
         enter("vad")

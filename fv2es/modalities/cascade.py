@@ -2,13 +2,13 @@
 
 The boxes are those that facenet-pytorch's `MTCNN.detect` finds; the way there is shorter. Several pictures go
 through each network together; every area mean that a network is shown (seven scales of each picture, and some tens of
-candidates) comes from one table of sums instead of a pass of its own over the pixels; and what the networks are
-shown lies in memory as they read it.
+candidates) comes from one table of sums instead of a pass of its own over the pixels; what the networks are shown
+lies in memory as they read it; and where it is known about where a face is, the rest is not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ WINDOW, STRIDE = 12, 2  # pixels, of the first network
 SIDES = (24, 48)  # pixels of a candidate, as the second and the third network see it
 SURE = (0.6, 0.7, 0.7)  # probabilities from which on a candidate passes each network
 SAME_SCALE, SAME, NESTED = 0.5, 0.7, 0.7  # overlaps from which on the less sure of two candidates goes
+REACH = 1.0  # face's sides around a face within which it is looked for again …
+SIZES = (0.34, 3.0)  # … in windows of these sizes against its own
 AT_ONCE = 512  # candidates that are compared with all others together
 PIXELS = 48_000  # that a network is shown together; what more of them need at once costs more to get than it saves
 
@@ -51,17 +53,26 @@ class Cascade:
     def __init__(self) -> None:
         self._networks = tuple(Network(name) for name in ("pnet", "rnet", "onet"))
 
-    def detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
+    def detect(
+        self, pictures: np.ndarray, smallest: float, near: tuple[float, float, float, float] | None = None
+    ) -> list[np.ndarray]:
         """(N, h, w, 3) uint8 → N arrays (F, 5) float32: left, top, right, bottom, confidence; surest first.
 
-        smallest: side of the smallest face that is looked for, pixels, at least WINDOW.
+        smallest: side of the smallest face that is looked for, pixels, at least WINDOW. near: left, top, right, bottom
+        of a face in another picture; only faces of about its place and size are found then.
         """
         with torch.inference_mode(), one_thread():
-            return self._detect(pictures, smallest)
+            return self._detect(pictures, smallest, near)
 
-    def _detect(self, pictures: np.ndarray, smallest: float) -> list[np.ndarray]:
-        sums = _Sums(pictures)
-        found = self._propose(sums, smallest)
+    def _detect(
+        self, pictures: np.ndarray, smallest: float, near: tuple[float, float, float, float] | None
+    ) -> list[np.ndarray]:
+        scales = list(_scales(min(pictures.shape[1:3]), smallest))
+        if near is not None:
+            smaller, larger = (times * _side(near) for times in SIZES)
+            scales = [scale for scale in scales if smaller <= WINDOW / scale <= larger]
+        sums = _Sums(pictures, near and _around(near))
+        found = self._propose(sums, scales)
         for network, side, sure in zip(self._networks[1:], SIDES, SURE[1:], strict=True):
             if not len(found.scores):
                 break
@@ -72,9 +83,8 @@ class Cascade:
             found = _shifted(refined, shifts)
         return [_without_nested(found, number) for number in range(len(pictures))]
 
-    def _propose(self, sums: _Sums, smallest: float) -> _Candidates:
+    def _propose(self, sums: _Sums, scales: Sequence[float]) -> _Candidates:
         """What the first network sees on every scale."""
-        scales = list(_scales(min(sums.height, sums.width), smallest))
         parts = [self._propose_at(scale, sums) for scale in scales]
         if not parts:
             return _Candidates(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.long))
@@ -89,10 +99,12 @@ class Cascade:
 
     def _propose_at(self, scale: float, sums: _Sums) -> tuple[Tensor, Tensor]:
         """(K, 9) boxes, scores and shifts, and their owners (K,)."""
-        shown = sums.scaled(int(sums.height * scale + 1), int(sums.width * scale + 1))
+        shown, corner = sums.scaled(int(sums.height * scale + 1), int(sums.width * scale + 1))
+        if min(shown.shape[1:3]) < WINDOW:
+            return torch.zeros(0, 9), torch.zeros(0, dtype=torch.long)
         probabilities, shifts = _asked(self._networks[0], shown)
         owners, rows, columns = (probabilities >= SURE[0]).nonzero(as_tuple=True)
-        first = torch.stack([columns, rows], 1).float() * STRIDE
+        first = torch.stack([columns, rows], 1).float() * STRIDE + torch.tensor(corner)
         corners = torch.cat([((first + 1) / scale).floor(), ((first + WINDOW) / scale).floor()], 1)
         scores = probabilities[owners, rows, columns]
         best = _surest(corners, scores, owners, SAME_SCALE)
@@ -110,6 +122,15 @@ class Cascade:
         scores, shifts = _asked(network, crops)
         passed = scores > sure
         return _Candidates(square[passed], scores[passed], owners[passed]), shifts[passed]
+
+
+def _side(box: Sequence[float]) -> float:
+    return (box[2] - box[0] + box[3] - box[1]) / 2
+
+
+def _around(box: Sequence[float]) -> list[float]:
+    reach = REACH * _side(box)
+    return [box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach]
 
 
 def _scales(shorter: int, smallest: float) -> Iterator[float]:
@@ -183,49 +204,74 @@ def _covered(one: np.ndarray, other: np.ndarray) -> float:
 
 
 class _Sums:
-    """(N, h, w, 3) uint8 pictures as a table of sums, from which the mean of any rectangle is four look-ups."""
+    """(N, h, w, 3) uint8 pictures as a table of sums, from which the mean of any rectangle is four look-ups.
 
-    def __init__(self, pictures: np.ndarray) -> None:
+    part: left, top, right, bottom outside which nothing is looked at.
+    """
+
+    def __init__(self, pictures: np.ndarray, part: Sequence[float] | None = None) -> None:
         count, self.height, self.width, channels = pictures.shape
         if self.height * self.width * 255 >= 2**31:
             raise ValueError(f"needs pictures of less than 8.4 million pixels, got {self.height}×{self.width}")
-        self._table = np.zeros((count, self.height + 1, self.width + 1, channels), np.int32)
+        edges = np.round(part or (0, 0, self.width, self.height)).astype(int)
+        self._left, self._right = edges[::2].clip(0, self.width).tolist()
+        self._top, self._bottom = edges[1::2].clip(0, self.height).tolist()
+        seen = pictures[:, self._top : self._bottom, self._left : self._right]
+        self._table = np.zeros((count, seen.shape[1] + 1, seen.shape[2] + 1, channels), np.int32)
         inside = self._table[:, 1:, 1:]
-        inside[...] = pictures
-        for row in range(1, self.height):  # whole rows at a time are twice as fast as `cumsum` on them
+        inside[...] = seen
+        for row in range(1, inside.shape[1]):  # whole rows at a time are twice as fast as `cumsum` on them
             inside[:, row] += inside[:, row - 1]
         along = torch.from_numpy(inside)
         torch.cumsum(along, 2, dtype=torch.int32, out=along)  # a third of NumPy's time
 
-    def scaled(self, height: int, width: int) -> np.ndarray:
-        """(N, height, width, 3) float32: the means of as many overlapping bins (torch's "area")."""
-        (top, bottom), (left, right) = _bins(self.height, height), _bins(self.width, width)
+    def scaled(self, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:
+        """(N, height, width, 3) float32: the means of as many overlapping bins (torch's "area"), of which those that
+        are looked at, an even number from an even one on; and which column and row are the first of them."""
+        row, top, bottom = _within(self.height, height, self._top, self._bottom)
+        column, left, right = _within(self.width, width, self._left, self._right)
         areas = ((bottom - top)[:, None] * (right - left))[..., None]
         strips = self._table.take(bottom, axis=1)
         strips -= self._table.take(top, axis=1)
         sums = strips.take(right, axis=2)
         sums -= strips.take(left, axis=2)
-        return np.divide(sums, areas, dtype=np.float32)
+        return np.divide(sums, areas, dtype=np.float32), (column, row)
 
     def crops(self, boxes: np.ndarray, owners: np.ndarray, side: int) -> tuple[np.ndarray, Tensor]:
         """(K, 4) boxes of pictures `owners` (K,) → (K', side, side, 3) float32 means of the K' that are not wholly
-        outside, and (K,) bool which these are."""
+        outside, nor reach from what is looked at to what is not, and (K,) bool which these are."""
         left, top, right, bottom = np.trunc(boxes).astype(np.int64).T
         left, top = left.clip(min=1) - 1, top.clip(min=1) - 1
         right, bottom = right.clip(max=self.width), bottom.clip(max=self.height)
-        inside = (right > left) & (bottom > top)
+        inside = (right > left) & (bottom > top) & (left >= self._left) & (top >= self._top)
+        inside &= (right <= self._right) & (bottom <= self._bottom)
         left, top, right, bottom, owners = (one[inside] for one in (left, top, right, bottom, owners))
         (above, below), (before, behind) = _bins(bottom - top, side), _bins(right - left, side)
-        above, below = above + top[:, None], below + top[:, None]
-        before, behind = before + left[:, None], behind + left[:, None]
+        above, below = above + (top - self._top)[:, None], below + (top - self._top)[:, None]
+        before, behind = before + (left - self._left)[:, None], behind + (left - self._left)[:, None]
         areas = (below - above)[:, :, None] * (behind - before)[:, None, :]
-        pixels = self._table.reshape(-1, self._table.shape[-1])
-        rows = [(owners[:, None] * (self.height + 1) + one)[:, :, None] * (self.width + 1) for one in (above, below)]
+        _, rows, columns, channels = self._table.shape
+        pixels = self._table.reshape(-1, channels)
+        lines = [(owners[:, None] * rows + one)[:, :, None] * columns for one in (above, below)]
         upper, lower = (
-            pixels.take(row + behind[:, None], axis=0) - pixels.take(row + before[:, None], axis=0) for row in rows
+            pixels.take(line + behind[:, None], axis=0) - pixels.take(line + before[:, None], axis=0) for line in lines
         )
         sums = lower - upper
         return np.divide(sums, areas[..., None], dtype=np.float32), torch.from_numpy(inside)
+
+
+def _within(length: int, count: int, begin: int, end: int) -> tuple[int, np.ndarray, np.ndarray]:
+    """Of `count` bins over `length` pixels those that lie in [begin, end): the first's number, then, counted from
+    `begin`, their first and last-but-one pixels. Where some are left out, an even number from an even one on."""
+    first, last = _bins(length, count)
+    if (begin, end) == (0, length):
+        return 0, first, last
+    fit = np.flatnonzero((first >= begin) & (last <= end))
+    odd = len(fit) > 0 and fit[0] % STRIDE
+    fit = fit[odd:]
+    if len(fit) and fit[-1] < count - 1:
+        fit = fit[: len(fit) - len(fit) % STRIDE]
+    return int(fit[0]) if len(fit) else 0, first[fit] - begin, last[fit] - begin
 
 
 def _bins(length: Any, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -48,9 +48,10 @@ class Detection:
 
 
 class Finder(Protocol):
-    """What finds faces: for each frame its detections, in any order."""
+    """What finds faces: for each frame its detections, in any order. near: the box of one that was there a moment ago;
+    others need not be found then."""
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]: ...
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]: ...
 
 
 class FaceFinder:
@@ -62,8 +63,9 @@ class FaceFinder:
         self._cascade = Cascade()
         self._lock = Lock()
 
-    def find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
-        """Faces of each frame, CONFIDENCE or surer. Frames of the same size are looked at together."""
+    def find(self, frames: Sequence[Frame], near: Box | None = None) -> list[list[Detection]]:
+        """Faces of each frame, CONFIDENCE or surer; with `near`, those of about its place and size. Frames of the same
+        size are looked at together."""
         found: list[list[Detection]] = [[] for _ in frames]
         alike: dict[tuple[int, ...], list[int]] = {}
         for place, frame in enumerate(frames):
@@ -75,15 +77,16 @@ class FaceFinder:
                 chosen = places[first : first + BATCH]
                 small = np.stack([_scaled_down(frames[place].pixels) for place in chosen])
                 scale = (width / small.shape[2], height / small.shape[1])
-                for place, boxes in zip(chosen, self._detect(small), strict=True):
-                    found[place] = [_scaled_up(one, scale) for one in boxes]
+                there = near and _scaled(near, 1 / scale[0], 1 / scale[1])
+                for place, faces in zip(chosen, self._detect(small, there), strict=True):
+                    found[place] = [Detection(_scaled(one.box, *scale), one.confidence) for one in faces]
         return found
 
-    def _detect(self, pictures: np.ndarray) -> list[list[Detection]]:
-        """(N, h, w, 3) uint8 → N lists of detections in pixels of these pictures."""
+    def _detect(self, pictures: np.ndarray, near: Box | None) -> list[list[Detection]]:
+        """(N, h, w, 3) uint8 → N lists of detections in pixels of these pictures, as `near` is."""
         share = SMALLEST_SHARE * min(pictures.shape[1:3])
         with turn(self._lock):
-            found = self._cascade.detect(pictures, max(SMALLEST_WINDOW, min(SMALLEST_FACE, share)))
+            found = self._cascade.detect(pictures, max(SMALLEST_WINDOW, min(SMALLEST_FACE, share)), near)
         return [list(_believed(one)) for one in found]
 
 
@@ -108,9 +111,9 @@ def _scaled_down(pixels: np.ndarray) -> np.ndarray:
     return interpolate(picture, size, mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
 
 
-def _scaled_up(one: Detection, scale: tuple[float, float]) -> Detection:
-    (left, top, right, bottom), (x, y) = one.box, scale
-    return Detection((left * x, top * y, right * x, bottom * y), one.confidence)
+def _scaled(box: Box, x: float, y: float) -> Box:
+    left, top, right, bottom = box
+    return (left * x, top * y, right * x, bottom * y)
 
 
 class FaceTrack:
@@ -132,12 +135,17 @@ class FaceTrack:
         return self.follow_all([frame])[0]
 
     def follow_all(self, frames: Sequence[Frame]) -> list[FaceCrop | None]:
-        """What `follow` gives for one frame after the other; faces are looked for in all of them together."""
+        """What `follow` gives for one frame after the other. Faces are looked for in all of them together, where the
+        last one was, and everywhere in a frame that does not show it there."""
         if not frames:
             return []  # what finds faces may still have to be loaded
-        return [self._follow(frame, found) for frame, found in zip(frames, self.finder.find(frames), strict=True)]
+        near = self._last[1] if self._last and abs(frames[0].time - self._last[0]) <= LOST else None
+        found = self.finder.find(frames, near)
+        return [self._follow(frame, faces, near is None) for frame, faces in zip(frames, found, strict=True)]
 
-    def _follow(self, frame: Frame, found: list[Detection]) -> FaceCrop | None:
+    def _follow(self, frame: Frame, found: list[Detection], everywhere: bool) -> FaceCrop | None:
+        if not (everywhere or self._same(found)):
+            (found,) = self.finder.find([frame])
         chosen = self._choose(found, frame)
         if chosen is None:
             return None
@@ -147,13 +155,16 @@ class FaceTrack:
     def _choose(self, found: list[Detection], frame: Frame) -> Detection | None:
         if self._last is not None:
             seen, box = self._last
-            same = [one for one in found if overlap(one.box, box) >= OVERLAP]
-            if same:
+            if same := self._same(found):
                 return max(same, key=lambda one: overlap(one.box, box))
             if abs(frame.time - seen) <= LOST:
                 return None
         middle = frame.pixels.shape[1] / 2
         return max((one for one in found if self._may_be(one, middle)), key=lambda one: _area(one.box), default=None)
+
+    def _same(self, found: list[Detection]) -> list[Detection]:
+        """Those that may be the face that was seen last."""
+        return [one for one in found if self._last and overlap(one.box, self._last[1]) >= OVERLAP]
 
     def _may_be(self, one: Detection, middle: float) -> bool:
         if self.speaker == "largest":
