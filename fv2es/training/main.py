@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 from fv2es.training.configs import shipped
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
+    from fv2es.data.texts import Sentence
     from fv2es.models.multimodal import MultimodalModel
     from fv2es.training.loop import Recipe
+    from fv2es.training.words import Diet
 
 COMPACT = "v2em-compact"
 APART = ("faces", "voice", "pretraining", "words")
@@ -193,25 +196,52 @@ def _learn_voice(
 
 
 def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:
-    """The teacher, then the network that learns from it, which begins with the pretrained encoder."""
+    """A teacher, then the network that learns from it, which begins with the pretrained encoder; then two more
+    teachers, of whom and of itself it learns on."""
     import numpy as np
 
     from fv2es.models.words import Words
-    from fv2es.training import pretraining, words
+    from fv2es.training import pretraining, taught, words
     from fv2es.training.loop import fit
 
-    model = _fresh_model(args.model)
-    said = args.run / "words-teacher" / "said.npy"
-    if not said.exists():
-        again = replace(words.TEACHER_RECIPE, epochs=args.epochs or words.TEACHER_RECIPE.epochs)
-        teacher = words.TeacherTask(args.teacher or words.TEACHER, args.data, model.inputs.max_tokens, again)
-        teacher.model.load_state_dict(fit(teacher, again, said.parent))
-        np.save(said, teacher.says())
+    model, cache = _fresh_model(args.model), args.run.parent / "cache"
     assert isinstance(model.words, Words)
     pretraining.load_encoder(model.words.encoder, args.run / "pretraining")
-    student = words.WordsTask(model, args.data, args.run.parent / "cache", recipe)
-    student.distil(np.load(said))
-    fit(student, recipe, args.run / "words")
+    first = words.WordsTask(model, args.data, cache, recipe)
+    (said,) = _heard(words.TEACHER_RECIPE, words.Diet(), [first.train], model, args, "words-teacher")
+    first.distil(said)
+    first.model.load_state_dict(fit(first, recipe, args.run / "words-first"))
+    again = replace(taught.RECIPE, epochs=args.epochs or taught.RECIPE.epochs)
+    student = taught.TaughtTask(model, args.data, cache, again)
+    forms = student.forms()
+    heard = [[first.says(form) for form in forms]]
+    for number, (rules, diet) in enumerate(taught.TEACHERS, start=2):
+        heard.append(_heard(rules, diet, forms, model, args, f"words-teacher-{number}"))
+    student.teach([np.mean(said, axis=0) for said in zip(*heard, strict=True)])
+    fit(student, again, args.run / "words")
+
+
+def _heard(
+    recipe: Recipe,
+    diet: Diet,
+    forms: Sequence[Sequence[Sentence]],
+    model: MultimodalModel,
+    args: argparse.Namespace,
+    stage: str,
+) -> list[np.ndarray]:
+    """What a teacher says of each form of the sentences, when it has learnt."""
+    import numpy as np
+
+    from fv2es.training import words
+    from fv2es.training.loop import fit
+
+    said = args.run / stage / "said.npy"
+    if not said.exists():
+        recipe = replace(recipe, epochs=args.epochs or recipe.epochs)
+        teacher = words.TeacherTask(args.teacher or words.TEACHER, args.data, model.inputs.max_tokens, recipe, diet)
+        teacher.model.load_state_dict(fit(teacher, recipe, said.parent))
+        np.save(said, np.stack([teacher.says(form) for form in forms]))
+    return list(np.load(said))
 
 
 def _fresh_model(name: str) -> MultimodalModel:

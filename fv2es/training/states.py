@@ -18,7 +18,7 @@ from fv2es.models.tokenizer import SubwordTokenizer
 from fv2es.schema import FACE, VOICE, WORDS
 from fv2es.training import faces, voice
 from fv2es.training.calibration import evenly
-from fv2es.training.words import NEUTRAL_SHARE, PASSES, stack
+from fv2es.training.words import Diet, stack
 
 VIEWS = {FACE: 2, VOICE: 6, WORDS: 1}  # augmented views of each training item
 
@@ -137,8 +137,8 @@ class Look:
         said = np.array([[name in one.labels for name in MOSEI] for one in sentences], np.float32)
         label = np.where(said.any(1), said.argmax(1), len(MOSEI))
         source = np.array([one.corpus for one in sentences])
-        chance = [PASSES.get(s.corpus, 1) * (1.0 if s.labels else NEUTRAL_SHARE.get(s.corpus, 1.0)) for s in sentences]
-        return Corpus((States.join(found),), said, label, source, np.array(chance))
+        chance = np.array([Diet().often(one) for one in sentences])
+        return Corpus((States.join(found),), said, label, source, chance)
 
 
 def _parts(split: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ what it says of every training sentence is most of what the network that ships l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,6 @@ from fv2es.models.words import Words
 from fv2es.training.loop import Recipe
 
 RECIPE = Recipe(epochs=6, batch=64, lr=7e-4, weight_decay=0.1, warm=0.15, average=0.9995)
-PASSES = {"meld": 2}  # a corpus's sentences this often an epoch; once where none is named
-NEUTRAL_SHARE = {"dailydialog": 0.1}  # of a corpus's neutral sentences an epoch
 MASKED = 0.1  # of the tokens hidden while training
 # Of the Hub; MiniLM (Wang et al. 2020) as the sentence encoder of Reimers & Gurevych (2019), Apache-2.0.
 TEACHER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -33,6 +32,18 @@ TEACHER_RECIPE = Recipe(
 )
 SOFT = 0.7  # of the targets is what the teacher says, the rest the labels
 UNPUNCTUATED = 0.2  # of the sentences lose their punctuation, as a recogniser's have none
+
+
+@dataclass(frozen=True)
+class Diet:
+    """How often an epoch shows a corpus's sentences, and how many of its neutral ones."""
+
+    passes: Mapping[str, int] = field(default_factory=lambda: {"meld": 2})  # once where none is named
+    neutral: Mapping[str, float] = field(default_factory=lambda: {"dailydialog": 0.1})  # all where none is named
+
+    def often(self, one: Sentence) -> float:
+        """How often an epoch shows this sentence, on average."""
+        return self.passes.get(one.corpus, 1) * (1.0 if one.labels else self.neutral.get(one.corpus, 1.0))
 
 
 class Pretrained(nn.Module):
@@ -89,7 +100,7 @@ class WordsTask:
     """See `training.loop.Task`."""
 
     def __init__(self, model: MultimodalModel, data: Path, cache: Path, recipe: Recipe = RECIPE) -> None:
-        self._read(data, recipe)
+        self._read(data, recipe, Diet())
         path = cache / model.inputs.tokenizer
         words = model.words
         assert isinstance(words, Words)
@@ -98,8 +109,9 @@ class WordsTask:
         tokenizer = SubwordTokenizer(path) if learnt else SubwordTokenizer.learn(lines, size, path)
         self._encode(words, words.encoder.config.width, tokenizer, model.inputs.max_tokens, MASK)
 
-    def _read(self, data: Path, recipe: Recipe) -> None:
+    def _read(self, data: Path, recipe: Recipe, diet: Diet) -> None:
         folder = data / "text"
+        self.diet = diet
         self.train = [one for part in texts.TRAIN for one in texts.read(folder, part)]
         self.valid = {part.partition("/")[0]: texts.read(folder, part) for part in texts.VALID}
         self.fine_names = sorted({name for one in self.train if one.corpus == "goemotions" for name in one.fine})
@@ -123,15 +135,16 @@ class WordsTask:
         self.ids = [tokenizer.encode(one.text, length) for one in self.train]
         self.marks = torch.tensor([not any(c.isalnum() for c in word) for word in self._vocabulary()])
 
-    def says(self, batch: int = 256) -> np.ndarray:
-        """(N, E) probabilities of every training sentence, as the model would give them had its loss not been weighted.
+    def says(self, sentences: Sequence[Sentence] | None = None, batch: int = 256) -> np.ndarray:
+        """(N, E) probabilities of sentences, by default those of training, as the model would give them had its loss
+        not been weighted.
 
         The weighted loss has moved log-odds up by log(positive_weight), which a student's loss does again; so it is
         taken off here.
         """
         self.model.eval()
         with torch.inference_mode():
-            logits = self.logits(self.model, self.train, batch)
+            logits = self.logits(self.model, self.train if sentences is None else sentences, batch)
         return torch.sigmoid(logits - self.positive_weight.log()).numpy()
 
     def distil(self, soft: np.ndarray) -> None:
@@ -146,18 +159,21 @@ class WordsTask:
     def _epoch_rows(self, rng: np.random.Generator) -> np.ndarray:
         rows: list[int] = []
         for row, one in enumerate(self.train):
-            if one.labels or rng.random() < NEUTRAL_SHARE.get(one.corpus, 1.0):
-                rows += [row] * PASSES.get(one.corpus, 1)
+            if one.labels or rng.random() < self.diet.neutral.get(one.corpus, 1.0):
+                rows += [row] * self.diet.passes.get(one.corpus, 1)
         return rng.permutation(rows)
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, ...]]:
         rows = self._epoch_rows(rng)[: self.steps * recipe.batch]
         lengths = np.array([len(one) for one in self.ids])
         for chosen in like_length(rows, lengths, recipe.batch, self.steps, rng):
-            tokens, mask = stack([self.ids[row] for row in chosen])
-            tokens, mask = self._hide(tokens, mask)
-            arrays = (self.targets[chosen], self.fine[chosen], self.is_fine[chosen])
-            yield tokens, mask, *(torch.from_numpy(a) for a in arrays)
+            ids = [self.ids[row] for row in chosen]
+            yield self._batch(ids, self.targets[chosen], self.fine[chosen], self.is_fine[chosen])
+
+    def _batch(self, ids: Sequence[Sequence[int]], *arrays: np.ndarray) -> tuple[Tensor, ...]:
+        """Token lists, and what there is to learn of them."""
+        tokens, mask = self._hide(*stack(ids))
+        return tokens, mask, *(torch.from_numpy(one) for one in arrays)
 
     def _hide(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         bare = torch.rand(len(tokens), 1) < UNPUNCTUATED
@@ -198,8 +214,10 @@ class WordsTask:
 class TeacherTask(WordsTask):
     """The same with a published encoder. `source`: its name on the Hub, or a folder."""
 
-    def __init__(self, source: str, data: Path, length: int, recipe: Recipe = TEACHER_RECIPE) -> None:
-        self._read(data, recipe)
+    def __init__(
+        self, source: str, data: Path, length: int, recipe: Recipe = TEACHER_RECIPE, diet: Diet | None = None
+    ) -> None:
+        self._read(data, recipe, diet or Diet())
         words, tokenizer = Pretrained(source, len(MOSEI)), PretrainedTokenizer(source)
         self._encode(words, words.encoder.config.hidden_size, tokenizer, length, tokenizer.mask)
 
