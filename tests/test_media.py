@@ -10,6 +10,7 @@ from conftest import shade, shades, tone
 
 from fv2es.limits import Limits
 from fv2es.media import LONGER_SIDE, MediaError, open_media, read_picture
+from fv2es.media.pictures import Upright
 from fv2es.schema import SAMPLE_RATE, Frame, Sound
 
 
@@ -106,6 +107,22 @@ def test_pixels_become_square(clip) -> None:
 def test_large_pictures_are_scaled_down(clip) -> None:
     _, frames, _ = read(clip("a.mp4", None, shades(2, 1920, 1080)), [0.05])
     assert frames[0].pixels.shape == (720, LONGER_SIDE, 3)
+
+
+def test_frames_of_any_kind_through_one_scaler_are_those_of_one_each() -> None:
+    import av
+
+    upright, draw = Upright(), np.random.default_rng(6)
+    sizes = [(1280, 720), (1920, 1080), (640, 360), (1920, 1080)]
+    for (width, height), form in itertools.product(sizes, ("yuv420p", "yuv422p10le", "nv12", "rgb24")):
+        coarse = draw.integers(0, 256, (height // 20, width // 20, 3), np.uint8).repeat(20, 0).repeat(20, 1)
+        for full_range in (1, 2):
+            frame = av.VideoFrame.from_ndarray(coarse, format="rgb24").reformat(format=form)
+            frame.color_range = full_range
+            scale = min(1.0, LONGER_SIDE / width)
+            size = {"width": round(width * scale), "height": round(height * scale)}
+            plain = frame.reformat(**size, format="rgb24", interpolation="AREA").to_ndarray()
+            np.testing.assert_array_equal(upright(frame, None), plain)
 
 
 def test_a_part_can_be_read(clip) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fv2es.media import rules
-from fv2es.media.pictures import upright
+from fv2es.media.pictures import Upright
 from fv2es.media.rules import MediaError, check_size
 from fv2es.media.sound import Clock, SoundTrack
 from fv2es.media.sparing import Asked, Sparing
@@ -32,6 +32,7 @@ class Pass:
         self.sound = sound
         self.video_clock = Clock()
         self.sparing = Sparing(media.video, self._may_be_asked_for) if media.video is not None else None
+        self.upright = Upright()
         self.now = 0.0  # when the last picture was shown
         self.last: av.VideoFrame | None = None  # the last that was decoded
         self.pixels: np.ndarray | None = None  # of that one, once it has been asked for
@@ -146,7 +147,7 @@ class Pass:
         """`source`: the last frame before `asked`; the first of all where there is none before."""
         if self.pixels is None:
             assert self.media.video is not None  # its frames are here
-            self.pixels = upright(source, self.media.video.sample_aspect_ratio)
+            self.pixels = self.upright(source, self.media.video.sample_aspect_ratio)
         pixels = self.pixels
         if self.last is None:
             self.pixels = None

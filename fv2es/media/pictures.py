@@ -19,15 +19,27 @@ KINDS = ("JPEG", "PNG", "WEBP", "BMP")
 _BEGIN = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|BM", re.DOTALL)
 
 
-def upright(frame: av.VideoFrame, sample_aspect: Fraction | None) -> np.ndarray:
-    """The frame with square pixels, scaled down to LONGER_SIDE and turned as its display matrix says."""
-    aspect = float(sample_aspect) if sample_aspect and 0.1 < sample_aspect < 10 else 1.0
-    width, height = frame.width * max(aspect, 1.0), frame.height / min(aspect, 1.0)
-    scale = min(1.0, LONGER_SIDE / max(width, height))
-    size = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
-    pixels = frame.reformat(**size, format="rgb24", interpolation="AREA").to_ndarray()
-    turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90
-    return np.ascontiguousarray(np.rot90(pixels, turns))
+class Upright:
+    """Frames with square pixels, scaled down to LONGER_SIDE and turned as their display matrices say.
+
+    What scales them is made ready for the first and kept for the others, and works in the thread that asks: two
+    threads a frame take longer than one, the more so the busier the machine.
+    """
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame, sample_aspect: Fraction | None) -> np.ndarray:
+        """(height, width, 3) uint8."""
+        aspect = float(sample_aspect) if sample_aspect and 0.1 < sample_aspect < 10 else 1.0
+        width, height = frame.width * max(aspect, 1.0), frame.height / min(aspect, 1.0)
+        scale = min(1.0, LONGER_SIDE / max(width, height))
+        size = {"width": max(1, round(width * scale)), "height": max(1, round(height * scale))}
+        scaled = self._scaler.reformat(frame, **size, format="rgb24", interpolation="AREA", threads=1)
+        turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90
+        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), turns))
 
 
 def open_picture(path: str | os.PathLike[str], limits: Limits) -> np.ndarray | None:
