@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from fv2es.modalities.mtcnn import Network
+from fv2es.schema import Box
 from fv2es.stopping import check
 from fv2es.threads import one_thread
 
@@ -53,9 +54,7 @@ class Cascade:
     def __init__(self) -> None:
         self._networks = tuple(Network(name) for name in ("pnet", "rnet", "onet"))
 
-    def detect(
-        self, pictures: np.ndarray, smallest: float, near: tuple[float, float, float, float] | None = None
-    ) -> list[np.ndarray]:
+    def detect(self, pictures: np.ndarray, smallest: float, near: Box | None = None) -> list[np.ndarray]:
         """(N, h, w, 3) uint8 → N arrays (F, 5) float32: left, top, right, bottom, confidence; surest first.
 
         smallest: side of the smallest face that is looked for, pixels, at least WINDOW. near: left, top, right, bottom
@@ -64,9 +63,7 @@ class Cascade:
         with torch.inference_mode(), one_thread():
             return self._detect(pictures, smallest, near)
 
-    def _detect(
-        self, pictures: np.ndarray, smallest: float, near: tuple[float, float, float, float] | None
-    ) -> list[np.ndarray]:
+    def _detect(self, pictures: np.ndarray, smallest: float, near: Box | None) -> list[np.ndarray]:
         scales = list(_scales(min(pictures.shape[1:3]), smallest))
         if near is not None:
             smaller, larger = (times * _side(near) for times in SIZES)
@@ -264,14 +261,11 @@ def _within(length: int, count: int, begin: int, end: int) -> tuple[int, np.ndar
     """Of `count` bins over `length` pixels those that lie in [begin, end): the first's number, then, counted from
     `begin`, their first and last-but-one pixels. Where some are left out, an even number from an even one on."""
     first, last = _bins(length, count)
-    if (begin, end) == (0, length):
-        return 0, first, last
-    fit = np.flatnonzero((first >= begin) & (last <= end))
-    odd = len(fit) > 0 and fit[0] % STRIDE
-    fit = fit[odd:]
-    if len(fit) and fit[-1] < count - 1:
-        fit = fit[: len(fit) - len(fit) % STRIDE]
-    return int(fit[0]) if len(fit) else 0, first[fit] - begin, last[fit] - begin
+    start, stop = int(np.searchsorted(first, begin)), int(np.searchsorted(last, end, side="right"))
+    start += start % STRIDE
+    if stop < count:
+        stop -= (stop - start) % STRIDE
+    return start, first[start:stop] - begin, last[start:stop] - begin
 
 
 def _bins(length: Any, count: int) -> tuple[np.ndarray, np.ndarray]:

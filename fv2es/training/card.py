@@ -51,7 +51,9 @@ DATA = """## Data
 
 The text encoder was first pretrained to guess hidden words of the same texts. Its teacher was a published sentence
 encoder (all-MiniLM-L6-v2, Apache-2.0, pretrained on a billion pairs of sentences of the web), fine-tuned on the same
-corpora: what it said of each training sentence is most of what the words network learnt from. {voice}
+corpora: what it said of each training sentence is most of what the words network learnt from. Then it learnt on from
+three, two more of that kind and itself: from what they said, on average, of each sentence, and of sentences joined,
+shortened or with words exchanged. {voice}
 
 Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). FER+ labels are MIT, its images come
 from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are

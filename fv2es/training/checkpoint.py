@@ -42,7 +42,7 @@ from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
 
-VERSION = "7"
+VERSION = "8"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
 GOALS = {"face": "accuracy", "voice": "macro_recall", "words": "f1"}
