@@ -121,7 +121,7 @@ class SoundTrack:
         samples = np.concatenate(parts) if parts else np.zeros((0, *self._shape[1:]), np.float32)
         drop = min(self._skip, len(samples))
         self._skip -= drop
-        return np.clip(np.nan_to_num(samples[drop:]), -1, 1)
+        return samples[drop:]
 
     def _keep(self, samples: np.ndarray) -> None:
         room = self._stop - self._at
@@ -133,7 +133,7 @@ class SoundTrack:
 
     def _blocks(self, least: int) -> Iterator[Sound]:
         if self._held >= least or (self._held and self.done):
-            samples = np.concatenate(self._waiting)
+            samples = np.clip(np.nan_to_num(np.concatenate(self._waiting)), -1, 1)
             begin, step = self._at - len(samples), round(LONGEST_BLOCK * self._rate)
             self._waiting, self._held = [], 0
             for first in range(0, len(samples), step):
