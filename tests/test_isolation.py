@@ -157,13 +157,17 @@ def test_a_decoder_that_dies_ends_the_pass_with_a_note(long, how, tail) -> None:
 
 
 def test_a_decoder_that_dies_before_anything_was_read_is_a_sentence(clip) -> None:
-    with open_media(clip("a.mp4", tone(1))) as media:
-        events = media.read()
+    with open_media(clip("a.mp4", tone(1), shades(5))) as media:
+
+        def asked() -> Iterator[float]:
+            """It dies when it has been told to read; dead before, another would take its place."""
+            os.kill(media.pid, signal.SIGSEGV)
+            os.kill(media.pid, signal.SIGCONT)
+            yield 0.1
+
         os.kill(media.pid, signal.SIGSTOP)  # so that it cannot be quicker than we are
-        os.kill(media.pid, signal.SIGSEGV)
-        os.kill(media.pid, signal.SIGCONT)
         with pytest.raises(MediaError, match=rules.CRASHED):
-            list(events)
+            list(media.read(asked()))
 
 
 @dataclass(frozen=True)
