@@ -19,7 +19,7 @@ from fv2es.training.loop import Recipe
 from fv2es.training.words import SOFT, TEACHER_RECIPE, Diet, WordsTask, like_length
 
 RECIPE = Recipe(epochs=4, batch=64, lr=1.5e-4, weight_decay=0.1, warm=0.1, average=0.9995, seed=3)
-# Two more encoders are fine-tuned, once over the corpora each; one of them on less of the series' neutral lines.
+# Two more encoders are fine-tuned, once over the corpora each; one without EmoryNLP and DailyDialog's neutral lines.
 TEACHERS = (
     (replace(TEACHER_RECIPE, epochs=1, seed=1), Diet()),
     (
