@@ -129,8 +129,7 @@ def test_of_changed_sentences_only_what_was_said_is_learnt(data, tmp_path):
     model = tiny_v2em()
     model.inputs = replace(model.inputs, max_tokens=12)
     task = TaughtTask(model, data, tmp_path, recipe)
-    forms = task.forms()
-    assert [len(form) for form in forms] == [len(task.train)] * 3
+    assert [len(form) for form in task.forms] == [len(task.train)] * 3
     task.teach([np.full((len(task.train), 6), value) for value in (0.1, 0.2, 0.3)])
     for epoch, value in ((0, 0.2), (1, 0.3)):
         rows = [batch[2:] for batch in task.batches(epoch, recipe, np.random.default_rng(0))]

@@ -213,10 +213,9 @@ def _train_words(recipe: Recipe, args: argparse.Namespace) -> None:
     first.model.load_state_dict(fit(first, recipe, args.run / "words-first"))
     again = replace(taught.RECIPE, epochs=args.epochs or taught.RECIPE.epochs)
     student = taught.TaughtTask(model, args.data, cache, again)
-    forms = student.forms()
-    heard = [[first.says(form) for form in forms]]
+    heard = [[first.says(form) for form in student.forms]]
     for number, (rules, diet) in enumerate(taught.TEACHERS, start=2):
-        heard.append(_heard(rules, diet, forms, model, args, f"words-teacher-{number}"))
+        heard.append(_heard(rules, diet, student.forms, model, args, f"words-teacher-{number}"))
     student.teach([np.mean(said, axis=0) for said in zip(*heard, strict=True)])
     fit(student, again, args.run / "words")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -76,13 +77,14 @@ def _joined(one: list[str], other: list[str], rng: np.random.Generator) -> list[
 class TaughtTask(WordsTask):
     """See `training.loop.Task`; needs `teach` before its first batch."""
 
+    @cached_property
     def forms(self) -> list[Sequence[Sentence]]:
         """The sentences as they are, then in each changed form."""
         return [self.train, *(changed(self.train, seed) for seed in range(1, VERSIONS + 1))]
 
     def teach(self, said: Sequence[np.ndarray]) -> None:
         """said: of each of the `forms`, (N, E) probabilities in the mean of all teachers (see `says`)."""
-        self._ids = [[self.tokenizer.encode(one.text, self.length) for one in form] for form in self.forms()]
+        self._ids = [[self.tokenizer.encode(one.text, self.length) for one in form] for form in self.forms]
         as_they_are = (1 - SOFT) * self.targets + SOFT * said[0]
         self._goals = np.stack([as_they_are, *said[1:]]).astype(np.float32)
 
