@@ -137,7 +137,8 @@ class Look:
         said = np.array([[name in one.labels for name in MOSEI] for one in sentences], np.float32)
         label = np.where(said.any(1), said.argmax(1), len(MOSEI))
         source = np.array([one.corpus for one in sentences])
-        chance = np.array([Diet().often(one) for one in sentences])
+        diet = Diet()
+        chance = np.array([diet.often(one) for one in sentences])
         return Corpus((States.join(found),), said, label, source, chance)
 
 
