@@ -124,6 +124,7 @@ def reading_json(reading: Reading) -> dict[str, Any]:
         "end": round(reading.span.end, _TIME_DIGITS),
         "transcript": utterance.transcript.text,
         "transcript_source": utterance.transcript.source,
+        "transcript_confidence": finite_or_none(utterance.transcript.confidence) if utterance.transcript else None,
         "probabilities": named(emotions, reading.probabilities),
         "active": list(reading.active),
         "modalities": {name: None if one is None else named(emotions, one) for name, one in alone.items()},

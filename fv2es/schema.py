@@ -95,10 +95,17 @@ class FaceCrop:
 
 @dataclass(frozen=True)
 class Transcript:
-    """Words and where they came from: subtitles, typed, whisper, pocketsphinx, or none."""
+    """Words and where they came from: subtitles, typed, whisper, pocketsphinx, or none.
+
+    confidence: the chance that they were said, 0–1, where a recogniser tells; 1 where a person wrote them.
+    """
 
     text: str = ""
     source: str = "none"
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        _need(0 <= self.confidence <= 1, "a confidence of 0–1", self.confidence)
 
     def __bool__(self) -> bool:
         return bool(self.text)

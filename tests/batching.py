@@ -64,6 +64,7 @@ def document(job: Job) -> dict[str, Any]:
         "end": 1.5,
         "transcript": job.text or "=1+1",
         "transcript_source": "typed",
+        "transcript_confidence": 1.0,
         "probabilities": values,
         "active": ["happy"],
         "modalities": alone,

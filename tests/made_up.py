@@ -45,6 +45,7 @@ def made_up_reading(
     probabilities: Any = (0.02, 0.01, 0.08, 0.91, 0.05, 0.44),
     text: str = "I got the job!",
     source: str = "subtitles",
+    confidence: float = 1.0,
     faces: int = 5,
     voice: bool = True,
     attention: bool = True,
@@ -61,7 +62,7 @@ def made_up_reading(
         faces=tuple(crop(start + (end - start) * (n + 0.5) / max(faces, 1), 110 + 10 * n) for n in range(faces)),
         waveform=(0.3 * np.sin(2 * np.pi * (220 + 40 * index) * times)).astype(np.float32),
         mel=(random.gamma(1.0, size=(128, columns)) * envelope).astype(np.float32),
-        transcript=Transcript(text, source),
+        transcript=Transcript(text, source, confidence),
     )
     alone = {FACE: values if faces else None, VOICE: values if voice else None, WORDS: values if text else None}
     maps = made_up_attention(-(-columns // 32), random) if attention and voice else None

@@ -12,6 +12,7 @@ from fv2es.models.blocks.fusion import (
     Calibration,
     WeightedFusion,
     against_none,
+    doubted,
     one_vs_rest,
 )
 
@@ -186,6 +187,26 @@ def test_shares_in_force_are_of_those_that_are_present(bayes):
     bayes.evidence(point).sum().backward()
     steep = point.grad[0, :, 0]
     torch.testing.assert_close(shares[SUBSETS.index((0, 1, 2))], steep / steep.sum())
+
+
+def test_doubt_is_the_law_of_total_probability():
+    believed, ignored = 3 * torch.randn(2, 50, 6, dtype=torch.float64)
+    chance = torch.rand(50, dtype=torch.float64)
+    fused = doubted(believed, ignored, chance)
+    c = chance[:, None].numpy()
+    p = c / (1 + np.exp(-believed.numpy())) + (1 - c) / (1 + np.exp(-ignored.numpy()))
+    np.testing.assert_allclose(fused.sigmoid().numpy(), p, rtol=1e-12)
+    torch.testing.assert_close(doubted(believed, ignored, torch.ones(50)), believed)
+    torch.testing.assert_close(doubted(believed, ignored, torch.zeros(50)), ignored)
+
+
+def test_doubt_is_finite_at_the_extremes():
+    believed, ignored = torch.tensor([[200.0, -200.0, 200.0, 0.0]]), torch.tensor([[-200.0, -200.0, 200.0, 1000.0]])
+    for chance in (0.0, 1e-9, 0.5, 1.0):
+        fused = doubted(believed, ignored, torch.tensor([chance]))
+        assert fused.isfinite().all()
+        assert (fused >= torch.minimum(believed, ignored) - 1e-4).all()
+        assert (fused <= torch.maximum(believed, ignored) + 1e-4).all()
 
 
 def test_one_vs_rest_is_the_log_odds_of_a_softmax_with_neutral():

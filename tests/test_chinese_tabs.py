@@ -36,6 +36,7 @@ def said() -> set[str]:
     whole, other = made_up_reading(), made_up_reading(probabilities=CHANGED, faces=0, text="No", source="typed")
     modalities_card(whole, WEIGHTS, dict.fromkeys(WEIGHTS, other), say)
     modalities_card(whole, None, {}, say)
+    modalities_card(made_up_reading(confidence=0.3), None, {}, say)
     for faces, voice, text in ((1, False, ""), (0, True, ""), (0, False, "x"), (1, True, "")):
         modalities_card(made_up_reading(faces=faces, voice=voice, text=text), WEIGHTS, {}, say)
     for after in (whole, other, made_up_reading(voice=False), made_up_reading(text="")):

@@ -6,6 +6,7 @@ loaded once, and reads as little as shows everything: the whole takes a minute a
 
 import math
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from shutil import rmtree
@@ -28,7 +29,7 @@ from fv2es.models.inputs import Batch, make_batch
 from fv2es.models.multimodal import MultimodalModel, Output
 from fv2es.models.registry import create_model, list_models
 from fv2es.reader import Reader
-from fv2es.schema import MODALITIES, Utterance
+from fv2es.schema import MODALITIES, WORDS, Utterance
 
 SUBSETS = [set(some) for count in (1, 2, 3) for some in combinations(MODALITIES, count)]
 # Rows of the batch: those with one modality, the first with all three, those with all three, the one with nothing.
@@ -185,6 +186,22 @@ def test_nothing_at_all_gives_zeros(model, together, alone):
 def test_any_batch_is_its_utterances_one_by_one(together, alone):
     apart = Output(*(torch.cat([getattr(one, part) for one in alone]) for part in ("logits", "modalities", "present")))
     assert difference(apart, together) <= SAME
+
+
+def test_words_in_doubt_count_as_far_as_they_are_believed(model, together):
+    """Between all three and those without words; who has words alone says them. Beside others, as by itself."""
+    unsure = [replace(one, transcript=replace(one.transcript, confidence=0.25)) for one in utterances()]
+    doubting = read(model, *unsure)
+    wanted = together.logits.clone()
+    for row, names in enumerate(SUBSETS):
+        if WORDS in names and len(names) > 1:
+            without = together.logits[SUBSETS.index(names - {WORDS})]
+            wanted[row] = (0.25 * together.logits[row].sigmoid() + 0.75 * without.sigmoid()).logit()
+    some = slice(len(SUBSETS))
+    assert largest_difference(doubting.logits[some], wanted[some]) <= 10 * SAME
+    assert largest_difference(doubting.logits[ALL], together.logits[ALL]) > DIFFERENT / 10
+    assert largest_difference(doubting.modalities, together.modalities) <= SAME
+    assert difference(rows(doubting, slice(ALL, ALL + 1)), read(model, unsure[ALL])) <= SAME
 
 
 def test_the_same_again(model, alone):

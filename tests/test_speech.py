@@ -17,7 +17,7 @@ from fv2es.modalities import speech
 from fv2es.modalities.speech import ENGINES, Engine, SpeechError, make_transcriber, whisper
 from fv2es.modalities.speech.gates import Gated, audible, looks_invented
 from fv2es.modalities.speech.languages import translated_from
-from fv2es.modalities.speech.pocketsphinx import PocketSphinx, spoken
+from fv2es.modalities.speech.pocketsphinx import PocketSphinx, words
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
 from fv2es.stopping import Cancelled, stoppable
 
@@ -426,9 +426,25 @@ def said():
 
 
 def test_pocketsphinx_hears_words(said):
-    words = make_transcriber("pocketsphinx")[0].transcribe(said[0], SPAN)
-    assert words.source == "pocketsphinx"
-    assert len({"why", "did", "you", "do", "that"} & set(words.text.split())) >= 3
+    heard = make_transcriber("pocketsphinx")[0].transcribe(said[0], SPAN)
+    assert heard.source == "pocketsphinx"
+    assert len({"why", "did", "you", "do", "that"} & set(heard.text.split())) >= 3
+    assert 0 < heard.confidence < 1
+
+
+def test_confidence_is_the_mean_posterior_of_all_words_of_all_pieces(monkeypatch):
+    pieces = iter([[("a", 1.0), ("dog", 0.25)], [], [("barks", 0.49)]])
+    recogniser = PocketSphinx()
+    monkeypatch.setattr(recogniser._listeners, "hear", lambda pcm: next(pieces, []))
+    heard = recogniser.hear(np.zeros(15 * SAMPLE_RATE, np.float32))
+    assert heard == Transcript("a dog barks", "pocketsphinx", 0.6)
+
+
+def test_gates_keep_the_confidence_of_what_passes():
+    assert Gated(Parrot(Transcript(" so  it is ", "sphinx", 0.3))).transcribe(SYLLABLES, SPAN) == Transcript(
+        "so it is", "sphinx", 0.3
+    )
+    assert Gated(Parrot(Transcript("...", "sphinx", 0.3))).transcribe(SYLLABLES, SPAN) == Transcript("", "sphinx")
 
 
 def test_pocketsphinx_keeps_nothing_from_one_utterance_to_the_next(said):
@@ -447,7 +463,7 @@ def test_pocketsphinx_hears_nothing_in_nothing(name):
 def test_pocketsphinx_survives_anything():
     recogniser = PocketSphinx()
     for waveform in (TIME[:0], TIME[:1], 9 * NOISE[:300], SYLLABLES):
-        assert isinstance(recogniser.hear(waveform.astype(np.float32)), str)
+        assert 0 <= recogniser.hear(waveform.astype(np.float32)).confidence <= 1
 
 
 def test_long_sound_is_heard_in_pieces_cut_where_it_is_quiet():
@@ -463,8 +479,9 @@ def test_long_sound_is_heard_in_pieces_cut_where_it_is_quiet():
 
 
 def test_fillers_and_variants_are_no_words():
-    assert spoken("<s> the(2) <sil> [NOISE] ++breath++ o'clock a(10) </s>") == "the o'clock a"
-    assert spoken("") == ""
+    tokens = "<s> the(2) <sil> [NOISE] ++breath++ o'clock a(10) </s>".split()
+    assert words((token, 1.0003) for token in tokens) == [("the", 1.0), ("o'clock", 1.0), ("a", 1.0)]
+    assert words([]) == []
 
 
 def test_where_pocketsphinx_is_missing_there_are_no_words(hub, monkeypatch):

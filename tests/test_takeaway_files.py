@@ -95,14 +95,15 @@ def test_csv():
         "subtitles",
     )
     assert (first["happy"], first["face_happy"], first["faces_found"]) == ("0.91", "0.91", "5")
+    assert first["transcript_confidence"] == "1.0"
     assert second["active"] == "neutral"
-    assert len(first) == 6 + 6 + 18 + 1
+    assert len(first) == 7 + 6 + 18 + 1
     assert ",0.91," in csv_text(a_result().document())  # a number, not a text
 
 
 def test_csv_leaves_empty_what_is_missing():
     (row,) = rows(csv_text(a_result(made_up_reading(text="", faces=0)).document()))
-    assert row["words_happy"] == row["face_happy"] == ""
+    assert row["words_happy"] == row["face_happy"] == row["transcript_confidence"] == ""
     assert row["voice_happy"] == "0.91"
 
 

@@ -60,6 +60,13 @@ def test_each_modality_says_what_it_says():
     assert [one.get("style") for one in bar] == ["--value:0.5000", "--value:0.3000", "--value:0.2000"]
     assert "In force here: Face 0.50, Voice 0.30 and Words 0.20." in text(tree)
     assert SHARED not in text(tree)
+    assert "sure" not in text(tree)
+
+
+@pytest.mark.parametrize("weights", [WEIGHTS, None])
+def test_how_far_words_are_believed_is_said(weights):
+    card = parse(modalities_card(made_up_reading(confidence=0.3), weights, {}))
+    assert "It is 30 % sure that the words were said." in text(card)
 
 
 @pytest.mark.parametrize(

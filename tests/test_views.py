@@ -130,6 +130,13 @@ def test_every_input_is_there_or_said_to_be_missing():
     assert "heard by Whisper, translated from Spanish" in translated
 
 
+def test_how_sure_a_recogniser_is_stands_beside_its_words():
+    assert "heard by PocketSphinx, roughly, 30 % sure" in inputs_card(
+        made_up_reading(source="pocketsphinx", confidence=0.3)
+    )
+    assert "sure" not in inputs_card(made_up_reading(source="pocketsphinx"))
+
+
 def test_each_input_says_what_it_reads_alone():
     reading = made_up_reading(faces=0)
     reading = dataclasses.replace(

@@ -24,7 +24,7 @@ from fv2es.models.blocks.repvgg import ConvNormAct, RepVGG
 from fv2es.models.blocks.sequence import pad
 from fv2es.models.family import COMPACT_INPUTS, COMPACT_WORDS
 from fv2es.models.inputs import Batch, FaceInput, InputConfig
-from fv2es.models.multimodal import MultimodalModel, Output
+from fv2es.models.multimodal import MultimodalModel, Output, with_doubt, without_words
 from fv2es.models.registry import register_model
 from fv2es.models.v2em import COMPACT_FACES, COMPACT_VOICE
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
@@ -163,13 +163,19 @@ class EmotionQueries(MultimodalModel):
         present = batch.present
         count, several = len(batch), present.sum(1, keepdim=True) > 1
         rows, columns = (present & several).nonzero(as_tuple=True)
-        # First every utterance as it is, then, of those that have several modalities, each alone.
-        asked = torch.cat([torch.arange(count, device=rows.device), rows])
-        raw = self.answer(self.sequence(batch), asked, torch.cat([present, _only(columns)]))
-        alone = raw[:count, None].repeat(1, len(MODALITIES), 1)
-        alone[rows, columns] = raw[count:]
-        whole = self.calibration.joint(raw[:count], present)
-        return Output(whole, self.calibration(alone) * present[..., None], present)
+        unsure = batch.in_doubt
+        rest = without_words(present[unsure])
+        # First every utterance as it is, then, of those that have several modalities, each alone, and then without
+        # words what may not have been said.
+        asked = torch.cat([torch.arange(count, device=rows.device), rows, unsure])
+        raw = self.answer(self.sequence(batch), asked, torch.cat([present, _only(columns), rest]))
+        whole, single, ignored = raw.split([count, len(rows), len(unsure)])
+        alone = whole[:, None].repeat(1, len(MODALITIES), 1)
+        alone[rows, columns] = single
+        fused = self.calibration.joint(whole, present)
+        if len(unsure):
+            fused = with_doubt(batch, fused, self.calibration.joint(ignored, rest))
+        return Output(fused, self.calibration(alone) * present[..., None], present)
 
 
 def _only(columns: Tensor) -> Tensor:

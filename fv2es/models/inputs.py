@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fv2es.modalities.spectrogram import N_FFT, PIECE_COLUMNS, pieces
-from fv2es.schema import N_MELS, SAMPLE_RATE, Utterance
+from fv2es.schema import MODALITIES, N_MELS, SAMPLE_RATE, WORDS, Utterance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,8 @@ class InputConfig:
 class Batch:
     """B utterances. faces (ΣF, C, S, S), pieces (ΣN, 4, 32, 32): all utterances' one behind the other, counted by
     face_counts and piece_counts (B,); tokens (B, L) with token_mask True at words. A count or row of zero = missing.
-    If asked for, else empty: waves (B, n), zero-padded, of which the first wave_lengths (B,) samples count."""
+    If asked for, else empty: waves (B, n), zero-padded, of which the first wave_lengths (B,) samples count. confidence
+    (B,): the chance that the words were said, empty where that is 1 for all."""
 
     faces: Tensor
     face_counts: Tensor
@@ -89,6 +90,7 @@ class Batch:
     token_mask: Tensor
     waves: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     wave_lengths: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    confidence: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def __len__(self) -> int:
         return len(self.face_counts)
@@ -98,6 +100,13 @@ class Batch:
         """(B, 3) bool: face, voice, words."""
         sound = self.wave_lengths if len(self.wave_lengths) else self.piece_counts
         return torch.stack([self.face_counts > 0, sound > 0, self.token_mask.any(1)], dim=1)
+
+    @property
+    def in_doubt(self) -> Tensor:
+        """(D,) which utterances have something else beside words that may not have been said."""
+        present = self.present
+        unsure = self.confidence < 1 if len(self.confidence) else torch.zeros_like(present[:, 0])
+        return (unsure & present[:, MODALITIES.index(WORDS)] & (present.sum(1) > 1)).nonzero()[:, 0]
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on that device."""
@@ -172,6 +181,7 @@ def make_batch(utterances: Sequence[Utterance], config: InputConfig, tokenizer: 
         token_mask=token_mask,
         waves=waves,
         wave_lengths=wave_lengths,
+        confidence=torch.tensor([one.transcript.confidence for one in utterances]),
     )
 
 

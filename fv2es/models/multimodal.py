@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, doubted, one_vs_rest
 from fv2es.models.inputs import Batch, InputConfig
-from fv2es.schema import MODALITIES
+from fv2es.schema import MODALITIES, WORDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,10 @@ class MultimodalModel(nn.Module):
                 read = one_vs_rest(raw) if self.readout[name] == "one_vs_rest" else raw
                 stacked[there, column] = read.to(stacked.dtype)
         calibrated = self.calibration(stacked) * present[..., None]
-        return Output(self.fusion(calibrated, present), calibrated, present)
+        fused = self.fusion(calibrated, present)
+        if len(rows := batch.in_doubt):
+            fused = with_doubt(batch, fused, self.fusion(calibrated[rows], without_words(present[rows])))
+        return Output(fused, calibrated, present)
 
     def fusion_weights(self) -> Tensor:
         """(3,) how much each modality counts where several are present: equal where no weights say so beforehand."""
@@ -87,6 +90,19 @@ class MultimodalModel(nn.Module):
         """Parameters per modality and of the fusion."""
         parts = {name: getattr(self, name) for name in (*MODALITIES, "fusion")}
         return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+
+def without_words(present: Tensor) -> Tensor:
+    """(R, 3) bool → the same, no words."""
+    return present & (torch.arange(len(MODALITIES), device=present.device) != MODALITIES.index(WORDS))
+
+
+def with_doubt(batch: Batch, believed: Tensor, ignored: Tensor) -> Tensor:
+    """(B, E) fused logits, words believed; (D, E) of those `in_doubt`, words ignored → (B, E), each as far as is due."""
+    rows = batch.in_doubt
+    fused = believed.clone()
+    fused[rows] = doubted(believed[rows], ignored, batch.confidence[rows].to(believed.dtype))
+    return fused
 
 
 class SequenceHead(nn.Module):

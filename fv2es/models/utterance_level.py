@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from fv2es.emotions import MOSEI
 from fv2es.models.blocks.sequence import pad
 from fv2es.models.inputs import Batch, FaceInput, InputConfig
-from fv2es.models.multimodal import MultimodalModel, Output
+from fv2es.models.multimodal import MultimodalModel, Output, with_doubt, without_words
 from fv2es.models.registry import register_model
 from fv2es.schema import FACE, MODALITIES, VOICE
 
@@ -147,7 +147,12 @@ class UtteranceLevel(MultimodalModel):
                 states[there, column] = self.encode(name, batch).to(dtype)
         only = torch.eye(len(MODALITIES), dtype=dtype, device=states.device)[..., None]
         alone = self.calibration(self.fusion(states[:, None] * only).to(dtype)) * present[..., None]
-        return Output(self.calibration.joint(self.fusion(states).to(dtype), present), alone, present)
+        fused = self.calibration.joint(self.fusion(states).to(dtype), present)
+        if len(rows := batch.in_doubt):
+            rest = without_words(present[rows])
+            ignored = self.fusion(states[rows] * rest[..., None]).to(dtype)
+            fused = with_doubt(batch, fused, self.calibration.joint(ignored, rest))
+        return Output(fused, alone, present)
 
 
 def distilhubert() -> nn.Module:

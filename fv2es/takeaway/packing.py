@@ -11,6 +11,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import IO, Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def _pack_reading(pack: zipfile.ZipFile, place: int, reading: Reading) -> dict[s
     return {
         "index": reading.index,
         "span": [utterance.span.start, utterance.span.end],
-        "transcript": [utterance.transcript.text, utterance.transcript.source],
+        "transcript": list(astuple(utterance.transcript)),
         "notes": list(utterance.notes),
         "faces": [{"time": one.time, "box": one.box, "confidence": one.confidence} for one in utterance.faces],
         "probabilities": reading.probabilities.tolist(),

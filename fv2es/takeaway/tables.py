@@ -16,7 +16,7 @@ from fv2es.schema import MODALITIES
 from fv2es.takeaway.text import one_line
 
 BOM = "\ufeff"
-LEADING = ("utterance", "start", "end", "active", "transcript", "transcript_source")
+LEADING = ("utterance", "start", "end", "active", "transcript", "transcript_source", "transcript_confidence")
 # A formula's first letter, also in full width, also behind a blank or quotation mark; and behind a semicolon, which
 # parts cells where the comma is the decimal sign.
 _FORMULA = re.compile(r"(^|;)(?=[\s'\"]*[=+\-@＝＋－＠])")
@@ -53,6 +53,7 @@ def cells(number: int, utterance: Mapping[str, Any], emotions: Sequence[str]) ->
     yield from (number, utterance["start"], utterance["end"])
     yield ", ".join(utterance["active"]) or "neutral"
     yield from (utterance["transcript"], utterance["transcript_source"])
+    yield utterance.get("transcript_confidence")  # batches that an earlier version began have none
     yield from (utterance["probabilities"][name] for name in emotions)
     for modality in MODALITIES:
         alone = utterance["modalities"][modality] or {}

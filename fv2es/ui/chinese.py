@@ -122,6 +122,7 @@ CHINESE = CHINESE_TABS | {
     "as typed": "手工输入",
     "heard by Whisper": "由 Whisper 听写",
     "heard by PocketSphinx, roughly": "由 PocketSphinx 粗略听写",
+    "{source}, {share} % sure": "{source}，把握 {share} %",
     # Attention
     "Attention": "注意力",
     "Head": "注意力头",

@@ -81,6 +81,9 @@ CHINESE_TABS: dict[str, str] = {
     "How much each counts": "各自的权重",
     "When one is left out": "略去其中之一时",
     "In force here: {weights}.": "此处的权重：{weights}。",
+    "It is {share} % sure that the words were said. As far as it is not, the answer is the one without them.": (
+        "听写有 {share} % 的把握；其余部分按没有文字时的结果计入。"
+    ),
     "What is missing counts nothing, and its weight is shared among the others.": (
         "缺失的不计权重，其权重由其余的分担。"
     ),

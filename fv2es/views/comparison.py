@@ -119,7 +119,7 @@ def _what_changed(before: Reading, after: Reading, say: Say) -> str:
 def _quoted(transcript: Transcript, say: Say) -> str:
     if not transcript:
         return say("none")
-    source = source_words(transcript.source, say)
+    source = source_words(transcript, say)
     return f"<q>{escape(transcript.text)}</q> <small>{escape(source)}</small>"
 
 

@@ -127,16 +127,20 @@ def words(reading: Reading, say: Say = english) -> str:
         heard = "whisper" if translated_from(transcript.source) else transcript.source
         why = say(SILENCES.get(heard, "There are no words here"))
         return f'<p class="fv-missing">{escape(why)}{say(", so the words were left out.")}</p>'
-    source = source_words(transcript.source, say)
+    source = source_words(transcript, say)
     return f'<blockquote>{escape(transcript.text)}</blockquote><p class="fv-source">{escape(source)}</p>'
 
 
-def source_words(source: str, say: Say = english) -> str:
-    """Where words come from, for people."""
-    language = translated_from(source)
+def source_words(transcript: Transcript, say: Say = english) -> str:
+    """Where words come from and, where a recogniser tells, how sure it is of them, for people."""
+    source, language = transcript.source, translated_from(transcript.source)
     if language is None:
-        return say(SOURCES.get(source, source))
-    return say("heard by Whisper, translated from {language}").format(language=say(language))
+        told = say(SOURCES.get(source, source))
+    else:
+        told = say("heard by Whisper, translated from {language}").format(language=say(language))
+    if transcript.confidence == 1:
+        return told
+    return say("{source}, {share} % sure").format(source=told, share=round(100 * transcript.confidence))
 
 
 def _alone(reading: Reading, name: str, say: Say) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Reading
+from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Reading, Transcript
 from fv2es.views.markup import escape, sentence_list
 from fv2es.views.small import TITLES, UNSEEN, answer, differences, largest_change, signed, small_chart
 from fv2es.views.words import Say, english
@@ -21,6 +21,7 @@ ALONE = {
 }
 WITHOUT = {FACE: "Without the face", VOICE: "Without the voice", WORDS: "Without the words"}
 SHARED = "What is missing counts nothing, and its weight is shared among the others."
+IN_DOUBT = "It is {share} % sure that the words were said. As far as it is not, the answer is the one without them."
 NOTHING_TO_LEAVE_OUT = "One modality is alone here, so there is nothing to leave out."
 LEARNT = (
     "This model learns inside its network how to put face, voice and words together. No weights are set beforehand; "
@@ -76,11 +77,19 @@ def _weights(reading: Reading, weights: Mapping[str, float] | None, say: Say) ->
     present = [name for name in MODALITIES if reading.modalities.get(name) is not None]
     if len(present) == 1:
         return f"<p>{say(ALONE[present[0]])}</p>"
+    doubt = _doubt(reading.utterance.transcript, say)
     if weights is None:
-        return f"<p>{say(LEARNT)}</p>"
+        return f"<p>{say(LEARNT)}{doubt}</p>"
     shares = sentence_list([f"{say(TITLES[name])} {weights[name]:.2f}" for name in present], say)
     rest = f" {say(SHARED)}" if len(present) < len(MODALITIES) else ""
-    return f"{_bar(weights, say)}<p>{say('In force here: {weights}.').format(weights=shares)}{rest}</p>"
+    return f"{_bar(weights, say)}<p>{say('In force here: {weights}.').format(weights=shares)}{rest}{doubt}</p>"
+
+
+def _doubt(transcript: Transcript, say: Say) -> str:
+    """What else is to be said where words may have been misheard."""
+    if not transcript or transcript.confidence == 1:
+        return ""
+    return " " + say(IN_DOUBT).format(share=round(100 * transcript.confidence))
 
 
 def _bar(weights: Mapping[str, float], say: Say) -> str:

@@ -8,6 +8,7 @@ chosen on had an RMS of -40, a peak of -34 and a range of 25 dB; speech over lou
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -28,7 +29,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 class Recogniser(Protocol):
     """An engine that turns sound into words: `hear` takes (n,) float32 at 16 kHz and gives plain text; a transcript
-    where their source is another for each sound, as it is where the language is found out."""
+    where their source or its confidence is another for each sound."""
 
     source: str
 
@@ -49,7 +50,7 @@ class Gated:
         heard = heard if isinstance(heard, Transcript) else Transcript(heard, self.source)
         text = " ".join(heard.text.split())
         believed = _WORD.search(text) and not looks_invented(text, len(waveform) / SAMPLE_RATE)
-        return Transcript(text if believed else "", heard.source)
+        return replace(heard, text=text) if believed else Transcript("", heard.source)
 
 
 def audible(waveform: np.ndarray) -> bool:

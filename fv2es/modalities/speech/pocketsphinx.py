@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from fv2es.media.process import Child, Ended
 from fv2es.media.wire import Message
 from fv2es.modalities.speech.errors import SpeechError
 from fv2es.modalities.speech.languages import ENGLISH
-from fv2es.schema import SAMPLE_RATE
+from fv2es.schema import SAMPLE_RATE, Transcript
 from fv2es.stopping import LOOK, check, stopped
 
 # One pass with at most 3000 active states instead of two with 30,000: on 14 sentences of real speech 0.15 of real time
@@ -46,6 +46,7 @@ PAUSE = SAMPLE_RATE // 10
 _VARIANT = re.compile(r"\(\d+\)$")  # "the(2)": the second pronunciation of "the"
 _FILLER = re.compile(r"[<\[+].*")  # <sil>, [NOISE], ++breath++
 
+Said = list[tuple[str, float]]  # each word, and the posterior probability that it was said: its share of the lattice
 
 UNAVAILABLE = "PocketSphinx could not be loaded."
 ENDED = "PocketSphinx ended unexpectedly, so some words are missing."
@@ -68,12 +69,15 @@ class PocketSphinx:
         self._listeners = of_process(os.getpid())
         self._listeners.prepare()
 
-    def hear(self, waveform: np.ndarray) -> str:
-        """(n,) float32 at 16 kHz → lower-case words without punctuation.
+    def hear(self, waveform: np.ndarray) -> Transcript:
+        """(n,) float32 at 16 kHz → lower-case words without punctuation; their confidence is their mean posterior, in tenths:
+        PocketSphinx rounds the sums behind it, in an order that differs from run to run in the fourth digit.
 
         Raises SpeechError where the process that listens fails, Cancelled where it is called off (`fv2es.stopping`).
         """
-        return " ".join(filter(None, map(self._listeners.hear, map(samples, _pieces(waveform)))))
+        said = [one for piece in _pieces(waveform) for one in self._listeners.hear(samples(piece))]
+        confidence = sum(sure for _, sure in said) / len(said) if said else 1.0
+        return Transcript(" ".join(word for word, _ in said), self.source, round(confidence, 1))
 
 
 class Listeners:
@@ -89,8 +93,8 @@ class Listeners:
         with suppress(queue.Empty):
             self._places.put(_awake(self._places.get_nowait()))
 
-    def hear(self, pcm: bytes) -> str:
-        """At most LONGEST samples, 16 bits each → words. Raises SpeechError, Cancelled."""
+    def hear(self, pcm: bytes) -> Said:
+        """At most LONGEST samples, 16 bits each → what `listen` gives. Raises SpeechError, Cancelled."""
         kept: Child | None = None
         place = self._take()
         try:
@@ -126,7 +130,7 @@ def _awake(child: Child | None) -> Child:
     return Child("fv2es.modalities.speech.listener", 2 * LONGEST)
 
 
-def _ask(child: Child, pcm: bytes) -> str:
+def _ask(child: Child, pcm: bytes) -> Said:
     """Raises Ended, SpeechError, Cancelled."""
     said: Message = ["ready"]
 
@@ -139,7 +143,7 @@ def _ask(child: Child, pcm: bytes) -> str:
         child.hear(PATIENCE, stopped, take)
     if said[0] == "failed":
         raise SpeechError(UNAVAILABLE)
-    return str(said[1])
+    return [(str(word), float(sure)) for word, sure in said[1]]
 
 
 def load() -> Any:
@@ -154,17 +158,16 @@ def samples(waveform: np.ndarray) -> bytes:
     return (np.clip(waveform, -1, 1) * 32767).astype("<i2").tobytes()
 
 
-def listen(decoder: Any, pcm: bytes) -> str:
+def listen(decoder: Any, pcm: bytes) -> Said:
     """What was said; nothing of it is left for what is heard next."""
     if not pcm:
-        return ""
+        return []
     decoder.start_utt()
     try:
         decoder.process_raw(pcm, full_utt=True)
     finally:
         decoder.end_utt()
-    hypothesis = decoder.hyp()
-    return spoken(hypothesis.hypstr) if hypothesis else ""
+    return words((one.word, one.prob) for one in decoder.seg() or ())
 
 
 def _pieces(waveform: np.ndarray) -> Iterator[np.ndarray]:
@@ -177,6 +180,6 @@ def _pieces(waveform: np.ndarray) -> Iterator[np.ndarray]:
     yield waveform
 
 
-def spoken(hypothesis: str) -> str:
-    """The words of a hypothesis, without fillers and marks of pronunciation."""
-    return " ".join(_VARIANT.sub("", token) for token in hypothesis.split() if not _FILLER.fullmatch(token))
+def words(hypothesis: Iterable[tuple[str, float]]) -> Said:
+    """Those of a hypothesis, without fillers and marks of pronunciation; sums of rounded shares may exceed 1."""
+    return [(_VARIANT.sub("", word), min(1.0, sure)) for word, sure in hypothesis if not _FILLER.fullmatch(word)]

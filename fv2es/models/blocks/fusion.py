@@ -1,4 +1,5 @@
-"""From the modalities' logits to one answer: read-out, calibration, fusion (weighted: FE2E and V2EM, §III-E; Bayes)."""
+"""From the modalities' logits to one answer: read-out, calibration, fusion (weighted: FE2E and V2EM, §III-E; Bayes), and
+doubt about words."""
 
 from __future__ import annotations
 
@@ -32,6 +33,18 @@ def against_none(log_odds: Tensor) -> Tensor:
     log_p = F.logsigmoid(log_odds)
     none = 1 - log_p.exp().sum(-1, keepdim=True)
     return log_p - none.clamp_min(NONE_LEFT).log()
+
+
+def doubted(believed: Tensor, ignored: Tensor, confidence: Tensor) -> Tensor:
+    """Log-odds (…, E) if words were said and if they are ignored, and the chance (…) that they were said → log-odds.
+
+    The law of total probability: P = c · P(believed) + (1 − c) · P(ignored), exact where P is near 0 or 1.
+    """
+    sure = confidence[..., None].log()
+    unsure = torch.log1p(-confidence)[..., None]
+    yes = torch.logaddexp(sure + F.logsigmoid(believed), unsure + F.logsigmoid(ignored))
+    no = torch.logaddexp(sure + F.logsigmoid(-believed), unsure + F.logsigmoid(-ignored))
+    return yes - no
 
 
 class Calibration(nn.Module):
