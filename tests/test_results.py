@@ -121,7 +121,8 @@ def test_json_has_exactly_the_keys_of_the_contract():
     assert document["thresholds"]["surprise"] == 0.2
     (one,) = document["utterances"]
     assert list(one) == [
-        "start", "end", "transcript", "transcript_source", "transcript_confidence", "probabilities", "active", "modalities", "faces_found",
+        "start", "end", "transcript", "transcript_source", "transcript_confidence",
+        "probabilities", "active", "modalities", "faces_found",
         "seconds",
     ]  # fmt: skip
     assert (one["start"], one["end"], one["faces_found"]) == (0.123, 1.5, 2)

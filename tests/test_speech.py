@@ -479,7 +479,7 @@ def test_long_sound_is_heard_in_pieces_cut_where_it_is_quiet():
 
 
 def test_fillers_and_variants_are_no_words():
-    tokens = "<s> the(2) <sil> [NOISE] ++breath++ o'clock a(10) </s>".split()
+    tokens = ["<s>", "the(2)", "<sil>", "[NOISE]", "++breath++", "o'clock", "a(10)", "</s>"]
     assert words((token, 1.0003) for token in tokens) == [("the", 1.0), ("o'clock", 1.0), ("a", 1.0)]
     assert words([]) == []
 

@@ -2,8 +2,8 @@
 
 1. Is it right as often as it is sure? RAVDESS's clips, whose words are known.
 2. RAVDESS's validation voices with what was heard in them, and validation faces of like label.
-3. Validation sentences of GoEmotions and MELD, said by espeak-ng and heard, with faces and voices of like label: how far
-   should they be believed, by how many of the words are right?
+3. Validation sentences of GoEmotions and MELD, said by espeak-ng and heard, with faces and voices of like label: how
+   far should they be believed, by how many of the words are right?
 
 In 2 and 3 one modality, drawn at random, expresses the label and each of the others is neutral half of the time, but
 that words in RAVDESS never express anything. No face, voice or sentence here was learnt from.
@@ -15,10 +15,11 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ from scipy.special import log_softmax
 from fv2es.comparison.quality import independent, predict_all
 from fv2es.comparison.samples import face_utterance, word_utterance
 from fv2es.data import ferplus, speech, texts
-from fv2es.data.ferplus import CLASSES
 from fv2es.emotions import MOSEI
 from fv2es.evaluation import NOWHERE
 from fv2es.hub import list_checkpoints
@@ -39,22 +39,23 @@ from fv2es.reader import Reader, load_reader
 from fv2es.schema import Transcript, Utterance
 from fv2es.training.calibration import decide
 
-CLIPS, SENTENCES, PSEUDO = 500, 700, 20_000
+CLIPS, SENTENCES, PSEUDO = 500, 70, 20_000  # sentences of each label and corpus
 VOICES = ("en-us", "en-us+f2", "en-us+m3", "en-us+f4", "en-us+m7")  # espeak-ng's
 NEUTRAL = len(MOSEI)
 SILENT = 0.5
 SHARES = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.01)  # of the words that are right
 BELIEF = np.linspace(0, 1, 11)
+UNHEARD = Transcript()
 
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """Something said and heard. label: index in `CLASSES`."""
+    """Something said and heard. label: an emotion's index, NEUTRAL where it is none."""
 
     sound: np.ndarray
     text: str
     label: int
-    heard: Transcript = Transcript()
+    heard: Transcript = UNHEARD
 
     @property
     def right(self) -> float:
@@ -91,11 +92,10 @@ def spoken(folder: Path) -> Iterator[Said]:
     """Sentences of one label, all labels as often as there are enough, by a synthetic voice."""
     rng = np.random.default_rng(1)
     for corpus in ("goemotions", "meld"):
-        some = [one for one in texts.read(folder, f"{corpus}/valid") if len(one.labels) == 1 and "[" not in one.text]
-        some = [one for one in some if 3 <= len(one.text.split()) <= 14]
-        for label, name in enumerate(CLASSES):
-            own = [one.text for one in some if one.labels[0] == name]
-            for number, row in enumerate(rng.permutation(len(own))[: SENTENCES // len(CLASSES)]):
+        some = [one for one in texts.read(folder, f"{corpus}/valid") if 3 <= len(one.text.split()) <= 14]
+        for label, wanted in enumerate([*((name,) for name in MOSEI), ()]):
+            own = [one.text for one in some if one.labels == wanted and "[" not in one.text]
+            for number, row in enumerate(rng.permutation(len(own))[:SENTENCES]):
                 voice, speed = VOICES[number % len(VOICES)], str(125 + 12 * (number % 4))
                 command = ["espeak-ng", "-v", voice, "-s", speed, "--stdout", own[row]]
                 sound = subprocess.run(command, capture_output=True, check=True).stdout
@@ -112,8 +112,9 @@ def _decoded(wave: bytes) -> np.ndarray:
 
 
 def reliability(some: Sequence[Said]) -> None:
-    sure, right = (np.array([value(one) for one in some]) for value in (lambda s: s.heard.confidence, lambda s: s.right))
-    print(f"\n{len(some)} clips, sure {sure.mean():.3f}, right {right.mean():.3f}; correlation {np.corrcoef(sure, right)[0, 1]:.2f}")
+    sure, right = np.array([(one.heard.confidence, one.right) for one in some]).T
+    together = np.corrcoef(sure, right)[0, 1]
+    print(f"\n{len(some)} clips, sure {sure.mean():.3f}, right {right.mean():.3f}, correlation {together:.2f}")
     print("\n| sure | clips | words right |\n|---|---:|---:|")
     for tenth in np.unique(sure):
         print(f"| {tenth:.1f} | {(sure == tenth).sum()} | {right[sure == tenth].mean():.2f} |")
@@ -153,12 +154,11 @@ def mixed(parts: Parts, words: np.ndarray, labels: np.ndarray, own_voice: bool) 
     for _ in range(PSEUDO):
         wanted = rng.integers(NEUTRAL + 1)
         loud = rng.integers(2 if own_voice else 3)
-        face, voice, said = (
-            wanted if place == loud or rng.random() >= SILENT else NEUTRAL for place in range(3)
-        )
+        face, voice, said = (wanted if place == loud or rng.random() >= SILENT else NEUTRAL for place in range(3))
         row = rng.choice(np.flatnonzero(labels == (voice if own_voice else said)))
-        voices = parts.voices[row] if own_voice else parts.voices[rng.choice(np.flatnonzero(parts.voice_labels == voice))]
-        logits.append([parts.faces[rng.choice(np.flatnonzero(parts.face_labels == face))], voices, words[row]])
+        speaker = row if own_voice else rng.choice(np.flatnonzero(parts.voice_labels == voice))
+        seen = rng.choice(np.flatnonzero(parts.face_labels == face))
+        logits.append([parts.faces[seen], parts.voices[speaker], words[row]])
         label.append(wanted)
         rows.append(row)
     return np.array(logits), np.array(label), np.array(rows)
@@ -202,7 +202,7 @@ def tell(name: str, parts: Parts, valid: Sequence[Said], sentences: Sequence[Sai
     print("\n| words right | sentences | mean | best belief |\n|---|---:|---:|---:|")
     right = np.array([one.right for one in sentences])
     losses = np.stack([parts.scores(logits, np.full(len(rows), one), wanted)[1] for one in BELIEF])
-    for low, high in zip(SHARES, SHARES[1:], strict=False):
+    for low, high in pairwise(SHARES):
         inside = (right[rows] >= low) & (right[rows] < high)
         best = BELIEF[losses[:, inside].mean(1).argmin()]
         count = ((right >= low) & (right < high)).sum()

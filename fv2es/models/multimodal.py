@@ -98,7 +98,7 @@ def without_words(present: Tensor) -> Tensor:
 
 
 def with_doubt(batch: Batch, believed: Tensor, ignored: Tensor) -> Tensor:
-    """(B, E) fused logits, words believed; (D, E) of those `in_doubt`, words ignored → (B, E), each as far as is due."""
+    """(B, E) fused logits where words are believed, (D, E) of those `in_doubt` where they are not → (B, E)."""
     rows = batch.in_doubt
     fused = believed.clone()
     fused[rows] = doubted(believed[rows], ignored, batch.confidence[rows].to(believed.dtype))

@@ -70,8 +70,10 @@ class PocketSphinx:
         self._listeners.prepare()
 
     def hear(self, waveform: np.ndarray) -> Transcript:
-        """(n,) float32 at 16 kHz → lower-case words without punctuation; their confidence is their mean posterior, in tenths:
-        PocketSphinx rounds the sums behind it, in an order that differs from run to run in the fourth digit.
+        """(n,) float32 at 16 kHz → lower-case words without punctuation.
+
+        Their confidence is their mean posterior, in tenths: PocketSphinx rounds on the way, and from run to run it
+        differs in the fourth digit.
 
         Raises SpeechError where the process that listens fails, Cancelled where it is called off (`fv2es.stopping`).
         """

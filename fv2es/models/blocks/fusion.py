@@ -1,5 +1,5 @@
-"""From the modalities' logits to one answer: read-out, calibration, fusion (weighted: FE2E and V2EM, §III-E; Bayes), and
-doubt about words."""
+"""From the modalities' logits to one answer: read-out, calibration, fusion (weighted: FE2E and V2EM, §III-E; Bayes),
+and doubt about words."""
 
 from __future__ import annotations
 
