@@ -1,7 +1,7 @@
 """The whole way: a clip in, readings out, one as soon as it is known.
 
-media → utterances → modalities → model → results. While the model reads one utterance, the next is made. Averages are
-a fold over the readings (`results.Fold`).
+media → utterances → modalities → model → results. While the model reads one utterance, the next two are made. Averages
+are a fold over the readings (`results.Fold`).
 """
 
 from __future__ import annotations

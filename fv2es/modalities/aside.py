@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -15,6 +16,7 @@ from fv2es.stopping import LOOK, also, check
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+AHEAD = 2
 
 
 class Aside:
@@ -53,23 +55,26 @@ class Aside:
 
 
 def ahead(items: Generator[Item, None, None]) -> Generator[Item, None, None]:
-    """The same items; while one of them is used, the next is made in a thread of its own.
+    """The same items; while one of them is used, the next two are made in a thread of their own.
 
-    Closing this closes `items`, too, as soon as the thread has come out of them.
+    Two, so that an item which takes longer to use than the next to make holds nobody up. Closing this closes `items`,
+    too, as soon as the thread has come out of them.
     """
     over = threading.Event()
 
     def make() -> list[Item]:
         with also(over.is_set):
+            check()
             return list(islice(items, 1))
 
     with Aside() as aside:
-        coming = aside.call(make)
+        coming = deque(aside.call(make) for _ in range(AHEAD))
         try:
-            while made := Aside.wait(coming)[0]:
-                coming = aside.call(make)
+            while made := Aside.wait(coming[0])[0]:
+                coming.popleft()
+                coming.append(aside.call(make))
                 yield made[0]
         finally:
             over.set()
-            wait([coming])
+            wait(coming)
             items.close()
