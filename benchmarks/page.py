@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.made_up import ROOT
 from benchmarks.measuring import middle, table
 from benchmarks.parts import parts
+from benchmarks.straightforward import MADE_UP
 from benchmarks.whole import GIVEN
 
 PLACE = re.compile(r"(<!-- measured: (\w+) -->\n).*?(?=\n\n|\Z)", re.DOTALL)
@@ -113,8 +114,13 @@ def _told(
     if not numbers:
         raise KeyError
     yield "–".join(dict.fromkeys((say(min(numbers)), say(max(numbers)))))
-    missed = [f"{row['seconds']} s at {row['height']}p ({say(one)})" for one, row in values if not meets(one)]
+    missed = [f"{_named(row)} ({say(one)})" for one, row in values if not meets(one)]
     yield f"not {', '.join(missed)}" if missed else "yes"
+
+
+def _named(row: Results) -> str:
+    real = f"{row['clip']}, " if row.get("clip", MADE_UP) != MADE_UP else ""
+    return f"{real}{row['seconds']} s at {row['height']}p"
 
 
 if __name__ == "__main__":

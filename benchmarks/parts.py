@@ -32,7 +32,7 @@ def parts(size: str) -> dict[str, Part]:
         ),
         "straightforward": (
             "Against a straightforward implementation of the same steps",
-            lambda clips: straightforward.run(clips, cases),
+            lambda clips: straightforward.run(clips, cases, () if quick else whole.real()),
             straightforward.report,
         ),
         "forms": ("Training form against inference form", lambda _: forms.run(2 if quick else 5), forms.report),

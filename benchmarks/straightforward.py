@@ -8,8 +8,9 @@ choice of frames, the model and the words are those of FV2ES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from fv2es.schema import SAMPLE_RATE, Box, Frame, Reading, Sound, Span, Utteranc
 from fv2es.utterances import Segmenter
 
 CASES = ((30, 720, 5), (30, 1080, 3))  # seconds, height, repeats
+REPEATS = 3  # of a real clip
+MADE_UP = "made-up"
 
 
 class PlainFinder:
@@ -46,13 +49,18 @@ class PlainFinder:
         return [Detection(tuple(box), float(sure)) for box, sure in found if sure >= CONFIDENCE]
 
 
-def run(clips: Clips, cases: Sequence[tuple[int, int, int]] = CASES) -> list[dict[str, Any]]:
-    """Runs of both, taking turns, each once before the clock, and how far their results lie from one another."""
+def run(
+    clips: Clips, cases: Sequence[tuple[int, int, int]] = CASES, real: Iterable[tuple[str, Path, Path]] = ()
+) -> list[dict[str, Any]]:
+    """Runs of both, taking turns, each once before the clock, and how far their results lie from one another.
+
+    real: names, clips, subtitles.
+    """
     rows = []
     finder, listen = PlainFinder(), _plain_silero()
     with Warm() as warm:
-        for seconds, height, repeats in cases:
-            clip, words = clips.get(seconds, height)
+        made_up = ((repeats, MADE_UP, *clips.get(seconds, height)) for seconds, height, repeats in cases)
+        for repeats, name, clip, words in chain(made_up, ((REPEATS, *one) for one in real)):
             quick, plain = [], []
             _fv2es(warm, clip, words)
             plainly(clip, words, warm, finder, listen)  # pages of memory that the system has to find first cost minutes
@@ -65,8 +73,10 @@ def run(clips: Clips, cases: Sequence[tuple[int, int, int]] = CASES) -> list[dic
                 plain.append(asdict(used))
             apart = np.abs(np.stack([one.probabilities for one in readings]) - probabilities)
             same = [one.span for one in readings] == spans
+            seconds, height = _size(clip)
             rows.append(
                 {
+                    "clip": name,
                     "seconds": seconds,
                     "height": height,
                     "utterances": len(spans),
@@ -78,6 +88,14 @@ def run(clips: Clips, cases: Sequence[tuple[int, int, int]] = CASES) -> list[dic
                 }
             )
     return rows
+
+
+def _size(clip: Path) -> tuple[int, int]:
+    """Seconds and lines."""
+    import av
+
+    with av.open(str(clip)) as container:
+        return round((container.duration or 0) / 1e6), container.streams.video[0].height
 
 
 def _fv2es(warm: Warm, clip: Path, words: Path) -> list[Reading]:
@@ -165,7 +183,7 @@ def report(rows: list[dict[str, Any]]) -> str:
         work = [middle(one["own"] + one["children"] for one in runs) for runs in (plain, quick)]
         body.append(
             (
-                f"{row['seconds']} s, {row['height']}p, {row['utterances']} utterances",
+                f"{row['clip']}, {row['seconds']} s, {row['height']}p, {row['utterances']} utterances",
                 spread([one["wall"] for one in plain]),
                 spread([one["wall"] for one in quick]),
                 f"{clock:.1f}",

@@ -111,12 +111,12 @@ def profile(clips: Clips, repeats: int = 3) -> list[dict[str, Any]]:
         return [
             {"clip": name, "words": kind, "runs": [warm.run(clip, given) for _ in range(count)]}
             for kind, count in ((GIVEN, repeats), (HEARD, 1))
-            for name, clip, words in [*made_up, *_real()]
+            for name, clip, words in [*made_up, *real()]
             for given in [words if kind == GIVEN else None]
         ]
 
 
-def _real() -> Iterator[tuple[str, Path, Path]]:
+def real() -> Iterator[tuple[str, Path, Path]]:
     """The two longest clips of the data folder, with a stand-in for their subtitles: an example's."""
     folder = Path(os.environ.get("FV2ES_DATA", ROOT.parent / "shared" / "data")) / "video"
     found = sorted((one for one in folder.glob("*.mp4") if one.is_file()), key=lambda one: -one.stat().st_size)

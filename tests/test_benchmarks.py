@@ -155,6 +155,9 @@ def test_aims_are_held_against_what_was_measured() -> None:
     assert "| 0.090 | not 10 s at 720p (0.090) |" in told
     assert "| 1.10 GB | yes |" in told
     assert "| 9.0 | yes |" in told
+    real = AGAINST | {"clip": "real 1", "straightforward": [{"wall": 3.0}]}
+    told = page.aims({"lengths": LENGTHS, "straightforward": [AGAINST | {"clip": "made-up"}, real]})
+    assert "| 3.0–9.0 | not real 1, 30 s at 720p (3.0) |" in told
 
 
 def test_a_page_is_brought_up_to_date_where_there_are_results() -> None:
