@@ -12,7 +12,6 @@ that words in RAVDESS never express anything. No face, voice or sentence here wa
 from __future__ import annotations
 
 import csv
-import io
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import torch
@@ -97,18 +97,10 @@ def spoken(folder: Path) -> Iterator[Said]:
             own = [one.text for one in some if one.labels == wanted and "[" not in one.text]
             for number, row in enumerate(rng.permutation(len(own))[:SENTENCES]):
                 voice, speed = VOICES[number % len(VOICES)], str(125 + 12 * (number % 4))
-                command = ["espeak-ng", "-v", voice, "-s", speed, "--stdout", own[row]]
-                sound = subprocess.run(command, capture_output=True, check=True).stdout
-                yield Said(_decoded(sound), own[row], label)
-
-
-def _decoded(wave: bytes) -> np.ndarray:
-    import av
-
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=16_000)
-    with av.open(io.BytesIO(wave)) as container:
-        parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-    return np.concatenate([part.to_ndarray().reshape(-1) for part in [*parts, *resampler.resample(None)]])
+                with NamedTemporaryFile(suffix=".wav") as file:
+                    command = ["espeak-ng", "-v", voice, "-s", speed, "-w", file.name, own[row]]
+                    subprocess.run(command, check=True)
+                    yield Said(speech.read_sound(Path(file.name)), own[row], label)
 
 
 def reliability(some: Sequence[Said]) -> None:
