@@ -110,6 +110,11 @@ class Transcript:
     def __bool__(self) -> bool:
         return bool(self.text)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Are there words that may not have been said?"""
+        return bool(self) and self.confidence < 1
+
 
 def _no_samples() -> np.ndarray:
     return np.zeros(0, np.float32)

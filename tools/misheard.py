@@ -35,6 +35,7 @@ from fv2es.hub import list_checkpoints
 from fv2es.modalities.spectrogram import mel_spectrogram
 from fv2es.modalities.speech.pocketsphinx import LISTENERS, PocketSphinx
 from fv2es.models.blocks.fusion import doubted
+from fv2es.models.multimodal import without_words
 from fv2es.reader import Reader, load_reader
 from fv2es.schema import Transcript, Utterance
 from fv2es.training.calibration import decide
@@ -77,15 +78,14 @@ def hear(some: Sequence[Said]) -> list[Said]:
     return [Said(one.sound, one.text, one.label, words) for one, words in zip(some, heard, strict=True) if words]
 
 
-def ravdess(folder: Path) -> Iterator[tuple[str, Said]]:
-    """split, clip."""
+def ravdess(folder: Path, split: str) -> Iterator[Said]:
+    """The clips of a split, at most CLIPS of them."""
     with (folder / "index.tsv").open(encoding="utf-8", newline="") as lines:
         said = {row["file"]: row["transcript"] for row in csv.DictReader(lines, delimiter="\t")}
-    for split in ("valid", "train"):
-        english = [one for one in speech.files(folder, split) if one[2].startswith("ravdess")]
-        chosen = english if split == "valid" else np.random.default_rng(0).permutation(len(english))[:CLIPS]
-        for path, label, _ in english if split == "valid" else [english[row] for row in chosen]:
-            yield split, Said(speech.read_sound(path), said[str(path.relative_to(folder))], label)
+    english = [one for one in speech.files(folder, split) if one[2].startswith("ravdess")]
+    for row in sorted(np.random.default_rng(0).permutation(len(english))[:CLIPS]):
+        path, label, _ = english[row]
+        yield Said(speech.read_sound(path), said[str(path.relative_to(folder))], label)
 
 
 def spoken(folder: Path) -> Iterator[Said]:
@@ -126,7 +126,7 @@ class Parts:
         """(N, 3, E), (N,) → (N, E) logits, as `MultimodalModel.forward` has them."""
         given = torch.from_numpy(logits)
         everybody = torch.ones(given.shape[:2], dtype=torch.bool)
-        rest = everybody & torch.tensor([True, True, False])
+        rest = without_words(everybody)
         fusion = self.reader.model.fusion
         with torch.inference_mode():
             return doubted(fusion(given, everybody), fusion(given, rest), torch.from_numpy(belief)).numpy()
@@ -158,12 +158,9 @@ def mixed(parts: Parts, words: np.ndarray, labels: np.ndarray, own_voice: bool) 
 
 def main() -> None:
     data = Path(sys.argv[1])
-    clips = list(ravdess(data / "speech"))
     print("## How sure, and how often right: RAVDESS")
-    heard = hear([one for _, one in clips])
-    reliability(heard)
-    known = {id(one.sound) for split, one in clips if split == "valid"}
-    valid = [one for one in heard if id(one.sound) in known]
+    valid, train = (hear(list(ravdess(data / "speech", split))) for split in ("valid", "train"))
+    reliability([*valid, *train])
     sentences = hear(list(spoken(data / "text")))
     faces = ferplus.read(data / "faces", "valid")
     faces = faces.select(faces.majority & (faces.label >= 0))

@@ -132,7 +132,7 @@ def _readings(analysis: Analysis, clip: str) -> Iterator[Reading]:
 def reading_line(reading: Reading) -> str:
     """Times, active emotions with their probabilities, transcript and where it came from."""
     transcript = reading.utterance.transcript
-    sure = "" if transcript.confidence == 1 else f", {transcript.confidence:.0%} sure"
+    sure = f", {transcript.confidence:.0%} sure" if transcript.in_doubt else ""
     words = f"“{printable(transcript.text)}” ({transcript.source}{sure})" if transcript else "(no words)"
     times = f"{reading.span.start:7.2f} –{reading.span.end:7.2f} s"
     return f"{times}  {_emotions(reading.emotions, reading.probabilities, reading.active):<28}  {words}"

@@ -16,7 +16,7 @@ from fv2es.stopping import LOOK, also, check
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 Item = TypeVar("Item")
-AHEAD = 2
+AHEAD = 2  # items that are made, or being made, while one is used
 
 
 class Aside:

@@ -138,7 +138,7 @@ def source_words(transcript: Transcript, say: Say = english) -> str:
         told = say(SOURCES.get(source, source))
     else:
         told = say("heard by Whisper, translated from {language}").format(language=say(language))
-    if transcript.confidence == 1:
+    if not transcript.in_doubt:
         return told
     return say("{source}, {share} % sure").format(source=told, share=round(100 * transcript.confidence))
 

@@ -87,7 +87,7 @@ def _weights(reading: Reading, weights: Mapping[str, float] | None, say: Say) ->
 
 def _doubt(transcript: Transcript, say: Say) -> str:
     """What else is to be said where words may have been misheard."""
-    if not transcript or transcript.confidence == 1:
+    if not transcript.in_doubt:
         return ""
     return " " + say(IN_DOUBT).format(share=round(100 * transcript.confidence))
 
