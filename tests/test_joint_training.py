@@ -170,7 +170,7 @@ def test_trunks_are_taken_over(tmp_path, model):
     donor = create_model("v2em-compact")
     for stage, part, prefix in (
         ("faces", donor.face, ""),
-        ("voice", donor.voice, ""),
+        ("voice", donor.voice.network, ""),
         ("words", donor.words, "words."),
     ):
         (tmp_path / stage).mkdir()
@@ -180,6 +180,7 @@ def test_trunks_are_taken_over(tmp_path, model):
     assert isinstance(fresh, EmotionQueries)
     take_over(fresh, tmp_path)
     face, voice, words = parts_of(fresh)
-    pairs = ((face.trunk, donor.face.trunk), (voice.trunk, donor.voice.trunk), (words.encoder, donor.words.encoder))
-    for mine, theirs in pairs:
-        assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), theirs.parameters(), strict=True))
+    theirs = donor.face.trunk, donor.voice.network.trunk, donor.words.encoder
+    pairs = zip((face.trunk, voice.trunk, words.encoder), theirs, strict=True)
+    for mine, given in pairs:
+        assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), given.parameters(), strict=True))

@@ -15,6 +15,7 @@ from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.models.blocks.sequence import SequenceConfig, SequenceEncoder
 from fv2es.models.inputs import FaceInput, InputConfig, MelInput
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
+from fv2es.models.voice import Voice
 from fv2es.models.words import Words
 from fv2es.schema import MODALITIES
 
@@ -59,7 +60,8 @@ def paper_size(
 def compact_size(
     face: nn.Module, face_width: int, voice: nn.Module, voice_width: int, emotions: tuple[str, ...]
 ) -> MultimodalModel:
-    """Trunks whose maps have so many channels → their mean → the mean over the utterance; a small text encoder."""
+    """Trunks whose maps have so many channels → their mean → the mean over the utterance; functionals beside the
+    voice's; a small text encoder."""
     count = len(emotions)
 
     def head(width: int) -> SequenceHead:
@@ -67,7 +69,7 @@ def compact_size(
 
     return MultimodalModel(
         Trunked(face, head(face_width), mirror=True),
-        Trunked(voice, head(voice_width)),
+        Voice(Trunked(voice, head(voice_width)), count),
         Words(COMPACT_WORDS, count, dropout=0.3),
         emotions,
         COMPACT_INPUTS,

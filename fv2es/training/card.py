@@ -60,6 +60,11 @@ from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDial
 free for research.
 """
 
+FUNCTIONALS = """
+
+Half of what the voice says comes from a perceptron over functionals, statistics over the utterance's spectrogram. It
+learnt apart from the network, from the same speech: as it is, augmented, in parts, and as through other
+microphones."""
 PLAIN_SPEECH = "; plain speech, in which nothing is expressed"
 HEARD = """
 
@@ -85,8 +90,8 @@ FITTED = """Each modality learnt alone. Fusion is naive Bayes over
 modalities that may be silent: each adds its evidence for an emotion against none, and a no weighs no more than the
 chance that it was silent lets it. Its thirty numbers were fitted on pseudo-utterances: validation faces, voices and
 sentences of like label put together at random, as they are and made as bad as those of real clips (small and blurred
-faces, rooms and noise, misheard words), each modality but one neutral half of the time, three in ten neutral
-altogether."""
+faces, rooms, microphones and noise, misheard words), each modality but one neutral half of the time, one in two neutral
+altogether, as people are who talk."""
 TRAINED = """Trunks and text encoder learnt alone; the transformers behind
 them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
 label put together at random, some of them left out, some neutral, some of another label."""
@@ -120,6 +125,7 @@ def write_card(folder: Path) -> None:
     )
     plain = config["metrics"].get("voice/plain")
     voice = (OWN if name == TEACHER else TAUGHT) + (HEARD.format(**plain) if plain else "")
+    voice += "" if name == LEARNT else FUNCTIONALS
     recall = config["metrics"]["voice/RAVDESS"]["single_label"]["macro_recall"]
     voice += WEAK.format(recall=recall, bar=BAR) if recall < BAR else ""
     data = DATA.format(**config, voice=voice, plain=PLAIN_SPEECH if plain else "")

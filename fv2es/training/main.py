@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fv2es.training.words import Diet
 
 COMPACT = "v2em-compact"
-APART = ("faces", "voice", "pretraining", "words")
+APART = ("faces", "voice", "functionals", "pretraining", "words")
 STAGES = (*APART, "joint", "checkpoint")
 JOINT = "emotion-queries-compact"  # the model whose fusion is trained too, on the networks of another
 
@@ -115,12 +116,13 @@ def _run(stage: str, args: argparse.Namespace) -> None:
 
 
 def _train(stage: str, args: argparse.Namespace) -> None:
-    from fv2es.training import faces, pretraining, voice, words
+    from fv2es.training import faces, functionals, pretraining, voice, words
     from fv2es.training.loop import Task, fit
 
     tasks: dict[str, tuple[Callable[..., Task], Recipe]] = {
         "faces": (faces.FaceTask, faces.RECIPE),
         "voice": (voice.VoiceTask, voice.RECIPE),
+        "functionals": (partial(functionals.FunctionalsTask, plain=args.plain), functionals.RECIPE),
         "pretraining": (pretraining.PretrainingTask, pretraining.RECIPE),
         "words": (words.WordsTask, words.RECIPE),
     }

@@ -1,4 +1,5 @@
-"""Voice on RAVDESS and EmoDB, no speaker in two splits: balanced classes, augmentation that grows with training.
+"""The voice's network over pieces, on RAVDESS and EmoDB, no speaker in two splits: balanced classes, augmentation
+that grows with training.
 
 Convolutions learn more from so little speech than attention does (`TEACHER`), so they teach it: a network with
 attention sees what its teacher answers to the very crop it hears, mixed and augmented (Touvron et al. 2021; Beyer et
@@ -24,6 +25,7 @@ from fv2es.data.ferplus import CLASSES
 from fv2es.modalities.spectrogram import PIECE_COLUMNS
 from fv2es.models.inputs import piece_array
 from fv2es.models.multimodal import MultimodalModel
+from fv2es.models.voice import Voice
 from fv2es.schema import N_MELS
 from fv2es.training.calibration import evenly
 from fv2es.training.faces import with_neutral
@@ -52,7 +54,8 @@ class VoiceTask:
         recipe: Recipe = RECIPE,
         plain: Path | None = None,
     ) -> None:
-        self.model = model.voice
+        assert isinstance(model.voice, Voice)
+        self.voice, self.model = model.voice, model.voice.network  # its functionals learn apart
         self.settings = model.inputs.mel
         acted, read_out = speech.read(data / "speech", "train"), speech.read(plain, "train") if plain else []
         self.valid = speech.read(data / "speech", "valid")
@@ -165,6 +168,30 @@ def augment(mel: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
         level = mel.mean() * 10 ** (-below / 10) * np.exp(tilt)[:, None]
         mel = mel + level * rng.exponential(1, mel.shape)
     return mel.astype(np.float32)
+
+
+def other_microphone(mel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(128, T) power → the same from elsewhere than a studio: a colour, at times a narrow band, mostly noise.
+
+    Functionals hear colour first of all, and who is sad speaks low, so that the room is heard behind.
+    """
+    mel = mel * _colour(8, rng)
+    if rng.random() < 0.3:
+        cut = np.zeros(N_MELS)  # dB
+        cut[: rng.integers(16)], cut[N_MELS - rng.integers(40) :] = rng.uniform(-30, -5), rng.uniform(-40, -5)
+        mel = mel * 10 ** (cut / 10)[:, None]
+    if rng.random() < 0.8:
+        below = rng.uniform(15, 45)  # dB under the speech
+        fall = np.linspace(0, rng.uniform(-40, 0), N_MELS)[:, None]  # dB: from hiss to rumble
+        noise = _colour(6, rng) * 10 ** (fall / 10) * rng.exponential(1, mel.shape)
+        mel = mel + noise * (mel.mean() / noise.mean() * 10 ** (-below / 10))
+    return mel.astype(np.float32)
+
+
+def _colour(decibels: float, rng: np.random.Generator) -> np.ndarray:
+    """(128, 1) gains in power, smooth over the bands, with that deviation."""
+    knots = rng.normal(0, decibels, 6)
+    return 10 ** (np.interp(np.linspace(0, 5, N_MELS), np.arange(6), knots) / 10)[:, None]
 
 
 def _resample(log_mel: np.ndarray, speed: float, shift: float) -> np.ndarray:

@@ -28,9 +28,9 @@ def worn_faces(clean: Faces, seed: int = 0) -> Faces:
 
 
 def worn_clips(clean: Sequence[Clip], seed: int = 0) -> list[Clip]:
-    """Through the augmentation of training, at its full strength."""
+    """Through the augmentation of training, at its full strength, and other microphones."""
     rng = np.random.default_rng(seed)
-    return [replace(clip, mel=voice.augment(clip.mel, 1.0, rng)) for clip in clean]
+    return [replace(clip, mel=voice.other_microphone(voice.augment(clip.mel, 1.0, rng), rng)) for clip in clean]
 
 
 def worn_sentences(clean: Sequence[Sentence], seed: int = 0) -> list[Sentence]:

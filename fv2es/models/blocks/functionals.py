@@ -1,0 +1,90 @@
+"""Functionals: statistics over an utterance's spectrogram, and a perceptron over them.
+
+On functionals of short-time descriptors stood the recognisers of emotional speech before there were networks, and with
+little speech to learn from they are still hard to beat (Schuller et al. 2013, ComParE; Eyben et al. 2016, eGeMAPS).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from fv2es.modalities.spectrogram import SECONDS_PER_COLUMN
+from fv2es.schema import N_MELS
+
+CEPSTRA, BANDS = 24, 32  # contours: cepstral coefficients, and mel bands in groups of four
+QUANTILES = (0.1, 0.5, 0.9)
+STEP = 4  # columns (50 ms) over which a contour's movement is taken
+FUNCTIONALS = 8 * (CEPSTRA + BANDS) + 2
+FARTHEST = 5.0  # deviations from the mean that a functional counts at most
+
+
+def columns_of(pieces: Tensor) -> Tensor:
+    """(N, 4, 32, 32) pieces of one utterance → (T, 128), a row per column of its spectrogram, the padding left out."""
+    whole = pieces.flatten(1, 2).permute(0, 2, 1).flatten(0, 1)
+    filled = (whole != 0).any(1).nonzero()[:, 0]
+    return whole[: int(filled[-1]) + 1] if len(filled) else whole
+
+
+def functionals(columns: Tensor) -> Tensor:
+    """(T, 128) log-mel, T ≥ 1 → (`FUNCTIONALS`,).
+
+    Of each contour: mean, deviation, three quantiles, mean and deviation of its movement over 50 ms (of the amount and
+    of the value), second half against first. And how often in a second it grows loud, and for what share it is.
+    """
+    x = columns.float()
+    loud = x.mean(1) > 0
+    rises = (loud[1:] & ~loud[:-1]).sum() / (len(x) * SECONDS_PER_COLUMN)
+    x = torch.cat([x @ _cosines(x), x.unflatten(1, (BANDS, -1)).mean(2)], dim=1)
+    x = torch.cat([x, x[-1:].expand(max(0, STEP + 2 - len(x)), -1)])
+    moved, half = x[STEP:] - x[:-STEP], len(x) // 2
+    quantiles = x.quantile(x.new_tensor(QUANTILES), dim=0)
+    return torch.cat(
+        [
+            x.mean(0),
+            x.std(0, correction=0),
+            quantiles.flatten(),
+            moved.abs().mean(0),
+            moved.std(0, correction=0),
+            x[half:].mean(0) - x[:half].mean(0),
+            torch.stack([rises, loud.float().mean()]),
+        ]
+    )
+
+
+def _cosines(like: Tensor) -> Tensor:
+    """(128, `CEPSTRA`): the orthonormal DCT-II."""
+    band = torch.arange(N_MELS, device=like.device)[:, None] + 0.5
+    waves = torch.cos(math.pi / N_MELS * band * torch.arange(CEPSTRA, device=like.device)) * (2 / N_MELS) ** 0.5
+    return torch.cat([waves[:, :1] * 0.5**0.5, waves[:, 1:]], dim=1)
+
+
+class FunctionalsNetwork(nn.Module):
+    """Functionals of the whole utterance, standardised by those of the training part → (B, E) logits."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, emotions: int, width: int = 256) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(FUNCTIONALS))
+        self.register_buffer("deviation", torch.ones(FUNCTIONALS))
+        self.layers = nn.Sequential(
+            nn.Dropout(0.2), nn.Linear(FUNCTIONALS, width), nn.GELU(), nn.Dropout(0.5), nn.Linear(width, emotions)
+        )
+
+    def standardise_by(self, rows: Tensor) -> None:
+        """rows (N, `FUNCTIONALS`): from now on these have mean 0 and deviation 1."""
+        self.mean.copy_(rows.mean(0))
+        self.deviation.copy_(rows.std(0).clamp_min(1e-4))
+
+    def forward(self, pieces: Tensor, counts: Tensor) -> Tensor:
+        """(N, 4, 32, 32) pieces of B utterances, (B,) counts ≥ 1 → (B, E)."""
+        return self.read(torch.stack([functionals(columns_of(one)) for one in pieces.split(counts.tolist())]))
+
+    def read(self, rows: Tensor) -> Tensor:
+        """(B, `FUNCTIONALS`) → (B, E)."""
+        x = (rows - self.mean) / self.deviation
+        return self.layers(x.clamp(-FARTHEST, FARTHEST))
