@@ -10,7 +10,7 @@ from test_plain_speech import NEUTRAL, folders  # noqa: F401
 
 from fv2es.data.ferplus import CLASSES
 from fv2es.models.blocks import functionals as block
-from fv2es.models.blocks.functionals import FUNCTIONALS, FunctionalsNetwork, columns_of, functionals
+from fv2es.models.blocks.functionals import FUNCTIONALS, FunctionalsNetwork, columns_of, functionals, functionals_of
 from fv2es.models.family import COMPACT_INPUTS
 from fv2es.models.inputs import piece_array
 from fv2es.models.registry import create_model
@@ -70,6 +70,19 @@ def test_what_is_far_from_all_that_was_learnt_counts_no_more_than_far():
     network.standardise_by(torch.randn(50, FUNCTIONALS))
     far, farther = (network.read((network.mean + steps * network.deviation)[None]) for steps in (block.FARTHEST, 100))
     torch.testing.assert_close(far, farther)
+
+
+def test_mixed_precision_leaves_them_as_they_are():
+    pieces, counts = cut(log_mel(90)), torch.tensor([3])
+    whole = functionals(columns_of(pieces))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(functionals_of(pieces, counts)[0], whole)
+
+
+def test_one_utterance_cannot_be_standardised_by_but_breaks_nothing():
+    network = FunctionalsNetwork(6).eval()
+    network.standardise_by(torch.randn(1, FUNCTIONALS))
+    assert network.read(torch.randn(2, FUNCTIONALS)).isfinite().all()
 
 
 def test_both_networks_have_half_a_say_each():

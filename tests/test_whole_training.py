@@ -22,10 +22,12 @@ from fv2es.emotions import IEMOCAP, MOSEI
 from fv2es.evaluation import evaluate
 from fv2es.hub import open_checkpoint
 from fv2es.models import registry
+from fv2es.models.blocks.functionals import functionals_of
 from fv2es.models.blocks.sequence import SequenceConfig
-from fv2es.models.inputs import InputConfig, MelInput
+from fv2es.models.inputs import InputConfig, MelInput, make_batch
 from fv2es.models.late_fusion import LateConfig, PositionedTransformer, late_fusion
 from fv2es.models.registry import create_model, list_models
+from fv2es.models.voice import Voice
 from fv2es.reader import load_reader
 from fv2es.training import run as run_module
 from fv2es.training.configs import shipped
@@ -258,6 +260,21 @@ def test_what_cannot_be_read_is_left_out_and_counted(tmp_path, caplog):
     assert "1 of 3 cannot be read (testvideo_1" in caplog.text
     train_part = run_module.Part(decoded, MOSEI)
     assert (train_part.rows, run_module.Part(decoded, MOSEI, keep_empty=True).rows) == ([0], [0, 2])
+
+
+def test_functionals_are_standardised_by_the_training_part(tmp_path):
+    write_learnable(tmp_path, "mosei")
+    decoded = Decoded(list(open_pack(tmp_path).items("test")), tmp_path / "cache", "test", Finder)
+    decoded.fill()
+    part = run_module.Part(decoded, MOSEI)
+    model = create_model("fe2e-compact")
+    run_module.WholeTask(model, Letters(), part, part, settle(read_layers("compact"), "mosei").recipe)
+    assert isinstance(model.voice, Voice)
+    batch = make_batch([one for one, _ in (part[row] for row in range(len(part)))], model.inputs, Letters())
+    rows = functionals_of(batch.pieces, batch.piece_counts[batch.piece_counts > 0])
+    assert len(rows) == len(part)
+    torch.testing.assert_close(model.voice.functionals.mean, rows.mean(0))
+    torch.testing.assert_close(model.voice.functionals.deviation, rows.std(0, correction=0).clamp_min(1e-4))
 
 
 def test_an_utterance_with_nothing_in_it_counts_as_neutral(tmp_path):

@@ -12,8 +12,10 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from fv2es.metrics import NAMES, average, binary
+from fv2es.models.blocks.functionals import FunctionalsNetwork, functionals_of
 from fv2es.models.inputs import Batch, InputConfig, Tokenizer, make_batch
 from fv2es.models.multimodal import MultimodalModel
+from fv2es.models.voice import Voice
 from fv2es.results import probabilities
 from fv2es.schema import Utterance
 from fv2es.training.calibration import Scored, best_f1
@@ -23,6 +25,7 @@ from fv2es.training.losses import make_loss
 
 LOGGED = ("accuracy", "wacc", "f1", "f1_weighted")  # of both parts, means over the emotions
 SCORED_AT_ONCE = 32
+MEASURED = 512  # utterances by which functionals are standardised
 
 Labelled = tuple[Batch, Tensor]
 
@@ -80,7 +83,17 @@ class WholeTask:
         self.criterion = make_loss(loss, train.labels).to(device)
         self.decides, self.device, self.workers = score, device, workers
         self.steps = max(1, len(train) // recipe.batch)
+        if isinstance(model.voice, Voice):
+            self._standardise(model.voice.functionals)
         self._heard: list[tuple[np.ndarray, np.ndarray]] = []  # logits and labels of the epoch so far
+
+    def _standardise(self, network: FunctionalsNetwork) -> None:
+        """By training utterances, `MEASURED` at most, from all of the part."""
+        places = np.unique(np.linspace(0, len(self.train) - 1, MEASURED).round().astype(int))
+        loaded = self._load(self.train, np.array_split(places, -(-len(places) // SCORED_AT_ONCE)))
+        heard = [(one.pieces, one.piece_counts[one.piece_counts > 0]) for one, _ in loaded if len(one.pieces)]
+        if heard:
+            network.standardise_by(torch.cat([functionals_of(*one) for one in heard]).to(self.device))
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[Labelled]:
         self._heard.clear()

@@ -54,6 +54,12 @@ def functionals(columns: Tensor) -> Tensor:
     )
 
 
+def functionals_of(pieces: Tensor, counts: Tensor) -> Tensor:
+    """(N, 4, 32, 32) pieces of B utterances, (B,) counts ≥ 1 → (B, `FUNCTIONALS`), in mixed precision too in full."""
+    with torch.autocast(pieces.device.type, enabled=False):
+        return torch.stack([functionals(columns_of(one)) for one in pieces.split(counts.tolist())])
+
+
 def _cosines(like: Tensor) -> Tensor:
     """(128, `CEPSTRA`): the orthonormal DCT-II."""
     band = torch.arange(N_MELS, device=like.device)[:, None] + 0.5
@@ -78,11 +84,11 @@ class FunctionalsNetwork(nn.Module):
     def standardise_by(self, rows: Tensor) -> None:
         """rows (N, `FUNCTIONALS`): from now on these have mean 0 and deviation 1."""
         self.mean.copy_(rows.mean(0))
-        self.deviation.copy_(rows.std(0).clamp_min(1e-4))
+        self.deviation.copy_(rows.std(0, correction=0).clamp_min(1e-4))
 
     def forward(self, pieces: Tensor, counts: Tensor) -> Tensor:
         """(N, 4, 32, 32) pieces of B utterances, (B,) counts ≥ 1 → (B, E)."""
-        return self.read(torch.stack([functionals(columns_of(one)) for one in pieces.split(counts.tolist())]))
+        return self.read(functionals_of(pieces, counts))
 
     def read(self, rows: Tensor) -> Tensor:
         """(B, `FUNCTIONALS`) → (B, E)."""
