@@ -24,7 +24,7 @@ from fv2es.models.voice import Voice
 from fv2es.training.calibration import evenly
 from fv2es.training.faces import with_neutral
 from fv2es.training.loop import Recipe
-from fv2es.training.voice import augment, macro_recall, other_microphone
+from fv2es.training.voice import augment, other_microphone, recalls
 
 RECIPE = Recipe(epochs=80, batch=64, lr=3e-3, weight_decay=0.05, average=0.995, bfloat16=False, keep="last")
 VIEWS = 16  # of each clip, the first as it is
@@ -70,12 +70,7 @@ class FunctionalsTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Macro recall over seven by argmax: all validation speakers, RAVDESS's alone; the score is their mean."""
         assert isinstance(model, FunctionalsNetwork)
-        guess, ravdess = with_neutral(model.read(self.valid)).argmax(1).numpy(), self.ravdess
-        figures = {
-            "all": macro_recall(guess, self.truth),
-            "ravdess": macro_recall(guess[ravdess], self.truth[ravdess]),
-        }
-        return {"score": sum(figures.values()) / 2, **figures}
+        return recalls(with_neutral(model.read(self.valid)).argmax(1).numpy(), self.truth, self.ravdess)
 
 
 def views(clips: list[speech.Clip], settings: MelInput, count: int, rng: np.random.Generator) -> Tensor:

@@ -113,13 +113,11 @@ class VoiceTask:
         """Macro recall over seven by argmax: all validation speakers, RAVDESS's alone; the score is their mean. Of
         plain speech, the share that is heard as such."""
         labels, guess = self._answers(model, self.valid)
-        acted = np.array([clip.corpus == "ravdess" for clip in self.valid])
-        figures = {"all": macro_recall(guess, labels), "ravdess": macro_recall(guess[acted], labels[acted])}
-        score = sum(figures.values()) / 2
+        figures = recalls(guess, labels, np.array([clip.corpus == "ravdess" for clip in self.valid]))
         if self.plain:
             labels, guess = self._answers(model, self.plain)
             figures["plain"] = float((guess == labels).mean())
-        return {"score": score, **figures}
+        return figures
 
     def _answers(self, model: nn.Module, clips: list[speech.Clip]) -> tuple[np.ndarray, np.ndarray]:
         """(N,) labels and (N,) answers, as indices in `CLASSES`."""
@@ -144,6 +142,12 @@ def trained(run: Path, plain: bool) -> dict[str, Tensor]:
 def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
     """The mean over the labels that occur of the share that was found."""
     return float(np.mean([(guess[labels == k] == k).mean() for k in np.unique(labels)]))
+
+
+def recalls(guess: np.ndarray, labels: np.ndarray, ravdess: np.ndarray) -> dict[str, float]:
+    """Macro recall of all and of RAVDESS alone, ravdess (N,) bool, and their mean, the score."""
+    figures = {"all": macro_recall(guess, labels), "ravdess": macro_recall(guess[ravdess], labels[ravdess])}
+    return {"score": sum(figures.values()) / 2, **figures}
 
 
 def _from_offset(mel: np.ndarray, offset: int) -> np.ndarray:
