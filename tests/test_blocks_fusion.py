@@ -14,6 +14,7 @@ from fv2es.models.blocks.fusion import (
     against_none,
     doubted,
     one_vs_rest,
+    one_vs_rivals,
 )
 
 WEIGHTS = (0.5, 0.3, 0.2)
@@ -215,6 +216,18 @@ def test_one_vs_rest_is_the_log_odds_of_a_softmax_with_neutral():
     p = (np.exp(whole) / np.exp(whole).sum(1, keepdims=True))[:, 1:]
     np.testing.assert_allclose(one_vs_rest(logits).numpy(), np.log(p / (1 - p)), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(one_vs_rest(logits).sigmoid().numpy(), p, rtol=1e-9, atol=1e-12)
+
+
+def test_rivals_weigh_by_their_norm():
+    """sad .3 is little beside neutral .4, and much where the same .7 is shared out."""
+    logits = torch.randn(50, 6, dtype=torch.float64) * 3
+    whole = np.concatenate([np.zeros((50, 1)), logits.numpy()], axis=1)
+    p = np.exp(whole) / np.exp(whole).sum(1, keepdims=True)
+    others = ((p**3).sum(1, keepdims=True) - p**3) ** (1 / 3)
+    np.testing.assert_allclose(one_vs_rivals(logits).numpy(), (np.log(p) - np.log(others))[:, 1:], atol=1e-7)
+    neutral_first, shared = torch.tensor([[0.3, 0.06, 0.06, 0.06, 0.06, 0.06], [0.3, 0.12, 0.12, 0.12, 0.12, 0.12]])
+    said = [one_vs_rivals(torch.log(one / (1 - one.sum())))[0] for one in (neutral_first, shared)]
+    assert said[0] < 0 < said[1]
 
 
 def test_against_none_undoes_one_vs_rest():

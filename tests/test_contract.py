@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from fv2es import hub
 from fv2es.emotions import IEMOCAP, MOSEI
 from fv2es.models.blocks.focal import FocalNet, watch_modulation
-from fv2es.models.blocks.fusion import BayesFusion, WeightedFusion, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, WeightedFusion, one_vs_rivals
 from fv2es.models.blocks.nested import NestedTransformer, watch_attention
 from fv2es.models.blocks.queries import QueryFusion
 from fv2es.models.blocks.repvgg import ConvNormAct, Foldable
@@ -138,7 +138,7 @@ def test_it_is_made_for_other_emotions(name):
         model = create_model(name, IEMOCAP)
     assert model.emotions == IEMOCAP
     assert set(model.readout) == set(MODALITIES)
-    assert set(model.readout.values()) <= {"independent", "one_vs_rest"}
+    assert set(model.readout.values()) <= {"independent", "one_vs_rivals"}
     assert model.calibration.bias.shape == (len(MODALITIES), len(IEMOCAP))
     assert model.fusion_weights().shape == (len(MODALITIES),)
 
@@ -217,7 +217,7 @@ def test_between_network_and_answer_stand_read_out_calibration_and_fusion(model,
         with torch.inference_mode():
             raw = model.raw(name, inputs(model, some[ALL], some[NOBODY]))
         assert raw.shape == (1, len(MOSEI))
-        said = one_vs_rest(raw) if model.readout[name] == "one_vs_rest" else raw
+        said = one_vs_rivals(raw) if model.readout[name] == "one_vs_rivals" else raw
         wanted = said * model.calibration.scale[column] + model.calibration.bias[column]
         assert largest_difference(together.modalities[ALL, None, column], wanted) <= SAME
     if isinstance(model.fusion, WeightedFusion | BayesFusion):

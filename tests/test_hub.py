@@ -174,7 +174,7 @@ def test_an_unknown_architecture_is_answered_with_those_that_are_known(shelf):
 
 def test_weights_of_another_architecture(shelf):
     make(shelf, "mine", architecture="v2em-compact")
-    edit(shelf / "mine", readout={"face": "one_vs_rest", "voice": "one_vs_rest", "words": "independent"})
+    edit(shelf / "mine", readout={"face": "one_vs_rivals", "voice": "one_vs_rivals", "words": "independent"})
     assert complaint("mine") == "The weights of 'mine' do not fit v2em-compact."
 
 
@@ -201,7 +201,7 @@ def test_emotions_of_another_corpus_come_with_the_weights(shelf):
 
 def test_a_read_out_of_another_kind_is_not_passed_over(shelf):
     make(shelf, "mine")
-    edit(shelf / "mine", readout={"face": "one_vs_rest", "voice": "independent", "words": "independent"})
+    edit(shelf / "mine", readout={"face": "one_vs_rivals", "voice": "independent", "words": "independent"})
     assert "differ in emotions or read-out" in complaint("mine")
 
 

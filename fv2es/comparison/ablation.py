@@ -26,7 +26,7 @@ from fv2es.reader import Reader
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
 from fv2es.training.calibration import Calibrated, Scored, calibrate, evenly, fit_fusion
-from fv2es.training.checkpoint import GOALS, PULL
+from fv2es.training.checkpoint import GOALS
 from fv2es.training.joint import present_of
 
 Logits = Mapping[str, np.ndarray]
@@ -68,7 +68,7 @@ def _raw(answers: Answers) -> dict[str, np.ndarray]:
 
 
 def _measured(clean: Logits, worn: Logits, parts: Sequence[Part], fit: Pseudo, measure: Pseudo) -> dict[str, Any]:
-    calibrated = calibrate({name: _scored(name, clean[name], parts) for name in MODALITIES}, GOALS, PULL)
+    calibrated = calibrate({name: _scored(name, clean[name], parts) for name in MODALITIES}, GOALS)
     fusion = BayesFusion(len(MODALITIES), len(MOSEI)).double()
     seen = np.concatenate([stacked(_apply(calibrated, logits), fit) for logits in (worn, clean)])
     fit_fusion(fusion, seen, np.tile(fit.labels, 2), calibrated.thresholds)

@@ -73,7 +73,7 @@ def compact_size(
         Words(COMPACT_WORDS, count, dropout=0.3),
         emotions,
         COMPACT_INPUTS,
-        readout={"face": "one_vs_rest", "voice": "one_vs_rest"},
+        readout={"face": "one_vs_rivals", "voice": "one_vs_rivals"},
         fusion=BayesFusion(len(MODALITIES), count),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, doubted, one_vs_rest
+from fv2es.models.blocks.fusion import BayesFusion, Calibration, WeightedFusion, doubted, one_vs_rivals
 from fv2es.models.inputs import Batch, InputConfig
 from fv2es.schema import MODALITIES, WORDS
 
@@ -25,7 +25,8 @@ class Output:
 class MultimodalModel(nn.Module):
     """Face, voice and words networks, each giving (B', E) raw logits for the utterances that have the modality.
 
-    `readout` says how raw logits are meant: "independent" (six sigmoids) or "one_vs_rest" (a softmax with neutral).
+    `readout` says how raw logits are meant: "independent" (six sigmoids) or "one_vs_rivals" (a softmax with
+    neutral, each emotion measured against the others: `blocks.fusion.one_vs_rivals`).
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class MultimodalModel(nn.Module):
             there = present[:, column]
             if there.any():
                 raw = self.raw(name, batch)
-                read = one_vs_rest(raw) if self.readout[name] == "one_vs_rest" else raw
+                read = one_vs_rivals(raw) if self.readout[name] == "one_vs_rivals" else raw
                 stacked[there, column] = read.to(stacked.dtype)
         calibrated = self.calibration(stacked) * present[..., None]
         fused = self.fusion(calibrated, present)

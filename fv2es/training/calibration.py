@@ -8,6 +8,9 @@ the same scale on its own validation part:
    whoever speaks.
 4. Bayes' fusion, fitted on pseudo-utterances: validation faces, voices and sentences of like label, some of them
    neutral where the others express something.
+
+Where the validation part is a few people only, its emotions share bias and operating point (`SHARED_F1`): one of each
+per emotion would be theirs, not those of whoever comes next.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from torch.nn import functional as F
 from fv2es.models.blocks.fusion import BayesFusion
 from fv2es.results import probabilities
 
+ACCURACY, F1, SHARED_F1 = "accuracy", "f1", "shared_f1"  # what a modality's operating point is best for
+PULL = 0.002  # of accuracy: holds the shifts near none
 HOLD = 1e-3  # pulls the shifts of fusion towards none
 
 
@@ -47,8 +52,11 @@ def evenly(kinds: np.ndarray) -> np.ndarray:
     return 1 / np.bincount(kinds)[kinds]
 
 
-def platt(part: Scored) -> tuple[float, np.ndarray]:
-    """Slope and biases (E,) that minimise the weighted log-loss, biases drawn a little towards their mean."""
+def platt(part: Scored, shared: bool = False) -> tuple[float, np.ndarray]:
+    """Slope and biases (E,) that minimise the weighted log-loss, biases drawn a little towards their mean.
+
+    shared: one bias for all emotions.
+    """
     emotions = part.truth.shape[1]
     signs = np.where(part.truth, 1.0, -1.0)
 
@@ -56,8 +64,8 @@ def platt(part: Scored) -> tuple[float, np.ndarray]:
         z = np.exp(values[0]) * part.logits + values[1:]
         return float((part.weight[:, None] * np.logaddexp(0, -signs * z)).sum() + 1e-3 * np.var(values[1:]))
 
-    found = minimize(loss, np.zeros(emotions + 1), method="L-BFGS-B").x
-    return float(np.exp(found[0])), found[1:]
+    found = minimize(loss, np.zeros(2 if shared else emotions + 1), method="L-BFGS-B").x
+    return float(np.exp(found[0])), np.broadcast_to(found[1:], emotions)
 
 
 def best_f1(part: Scored) -> np.ndarray:
@@ -72,33 +80,19 @@ def best_f1(part: Scored) -> np.ndarray:
     return grid[_smooth(np.array(scores), 11).argmax(0)]
 
 
-def align(part: Scored, thresholds: np.ndarray, goal: str, pull: float) -> np.ndarray:
-    """(E,) shifts that make `goal` best at the common thresholds (E,) in logits; `pull` holds them near the start.
-
-    goal: accuracy or macro_recall (of the emotion furthest above its threshold, else neutral), or f1 (no start
-    needed: the shift from the best F1's threshold to the common one).
-    """
-    start = thresholds - best_f1(part)
-    if goal == "f1":
-        return start
-    shifts = np.zeros_like(start) if goal == "accuracy" else start
-    anchor, grid = shifts.copy(), np.linspace(-2.5, 2.5, 101)
-    for emotion in [*range(len(start))] * 3:
-        scores = []
-        for step in grid:
-            shifts[emotion] = anchor[emotion] + step
-            scores.append(_score(part, shifts, thresholds, goal) - pull * step**2)
-        shifts[emotion] = anchor[emotion] + grid[_smooth(np.array(scores)[:, None], 7)[:, 0].argmax()]
-    return shifts
-
-
-def _score(part: Scored, shifts: np.ndarray, thresholds: np.ndarray, goal: str) -> float:
-    guess, label = decide(part.logits + shifts, thresholds), part.label
+def most_accurate(part: Scored, thresholds: np.ndarray) -> np.ndarray:
+    """(E,) shifts with which the emotion furthest above its threshold (E,), else neutral, is most often the label."""
+    shifts = np.zeros_like(thresholds)
+    label, grid = part.label, np.linspace(-2.5, 2.5, 101)
     usable = label >= 0
-    right = (guess == label)[usable]
-    if goal == "accuracy":
-        return float(right.mean())
-    return float(np.mean([right[label[usable] == one].mean() for one in np.unique(label[usable])]))
+    for emotion in [*range(len(shifts))] * 3:
+        scores = []
+        for shift in grid:
+            shifts[emotion] = shift
+            right = decide(part.logits + shifts, thresholds) == label
+            scores.append(right[usable].mean() - PULL * shift**2)
+        shifts[emotion] = grid[_smooth(np.array(scores)[:, None], 7)[:, 0].argmax()]
+    return shifts
 
 
 def decide(logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -122,16 +116,22 @@ class Calibrated:
     thresholds: np.ndarray
 
 
-def calibrate(parts: Mapping[str, Scored], goals: Mapping[str, str], pull: Mapping[str, float]) -> Calibrated:
-    """Steps 1–3 for all modalities, in the order of `parts`."""
-    slopes, biases, scaled = [], [], {}
+def calibrate(parts: Mapping[str, Scored], goals: Mapping[str, str]) -> Calibrated:
+    """Steps 1–3 for all modalities, in the order of `parts`; goals: `ACCURACY`, `F1` or `SHARED_F1` of each."""
+    slopes, biases, scaled, best = [], [], {}, {}
     for name, part in parts.items():
-        slope, bias = platt(part)
+        slope, bias = platt(part, shared=goals[name] == SHARED_F1)
         slopes.append(np.full(len(bias), slope))
         biases.append(bias)
         scaled[name] = Scored(slope * part.logits + bias, part.truth, part.weight)
-    thresholds = np.mean([best_f1(part) for part in scaled.values()], axis=0)
-    shifts = [align(part, thresholds, goals[name], pull[name]) for name, part in scaled.items()]
+        best[name] = best_f1(scaled[name])
+        if goals[name] == SHARED_F1:
+            best[name] = np.full_like(bias, best[name].mean())
+    thresholds = np.mean(list(best.values()), axis=0)
+    shifts = [
+        most_accurate(part, thresholds) if goals[name] == ACCURACY else thresholds - best[name]
+        for name, part in scaled.items()
+    ]
     return Calibrated(np.stack(slopes), np.stack(biases) + np.stack(shifts), thresholds)
 
 

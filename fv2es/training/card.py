@@ -83,7 +83,8 @@ TOGETHER = """## How it was put together
 No corpus here has face, voice and words labelled together. {how}
 This assumes that the three err independently, which real people's do not, so the gain from fusion above is an upper
 bound. Platt scaling, one threshold per emotion and a shift per modality were fitted on each modality's validation part,
-so that a threshold means the same whichever modalities are there.
+so that a threshold means the same whichever modalities are there; for the voice, whose validation part are three people,
+one bias and one shift for all emotions.
 """
 
 FITTED = """Each modality learnt alone. Fusion is naive Bayes over

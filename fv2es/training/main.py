@@ -255,6 +255,6 @@ def _fresh_model(name: str) -> MultimodalModel:
 
     torch.manual_seed(0)
     model = create_model(name)
-    if type(model) is not MultimodalModel or model.readout[FACE] != "one_vs_rest":
+    if type(model) is not MultimodalModel or model.readout[FACE] != "one_vs_rivals":
         raise ValueError(f"{name} cannot be trained modality by modality, as v2em-compact and its like can.")
     return model
