@@ -59,7 +59,7 @@ def main(data: Path) -> None:
     speaker = np.array([clip.speaker for clip in clips])
     english = np.array([clip.corpus == "ravdess" for clip in clips])
     everybody = np.full(len(clips), True)
-    print("| checkpoint | others in the norm | bias and threshold | left out: RAVDESS | EmoDB | neutral | none left out |")
+    print("| checkpoint | others in norm | settled | left out: RAVDESS | EmoDB | neutral | none left out |")
     print("|---|---:|---|---:|---:|---:|---|")
     for name in list_checkpoints():
         model = load_reader(name).model

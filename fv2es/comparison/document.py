@@ -12,7 +12,7 @@ from fv2es.comparison.quality import Answers, Say, on_pseudo, read_all
 from fv2es.comparison.samples import FIT, MEASURE, Part, draw, read_parts, worn
 from fv2es.emotions import MOSEI
 from fv2es.reader import Reader, load_reader
-from fv2es.training.checkpoint import CALM, SILENT
+from fv2es.training.checkpoint import SHARES, SILENT
 
 WORDS_OF = "v2em-compact"  # whose words all ablations share, where it is one of them
 
@@ -57,4 +57,4 @@ def _ablations(readers: Sequence[Reader], answered: Mapping[str, Answers], parts
     names = [reader.name for reader in readers]
     words = WORDS_OF if WORDS_OF in names else names[0]
     say(f"{len(names) ** 2} combinations of {', '.join(names)}")
-    return recombine(networks, words, parts, draw(parts, FIT, silent=SILENT, calm=CALM), draw(parts, MEASURE))
+    return recombine(networks, words, parts, draw(parts, FIT, silent=SILENT, shares=SHARES), draw(parts, MEASURE))

@@ -145,12 +145,12 @@ class Pseudo:
 
 
 def draw(
-    parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 0.0, calm: float | None = None
+    parts: Sequence[Part], half: int, count: int = PSEUDO, silent: float = 0.0, shares: Sequence[float] | None = None
 ) -> Pseudo:
     """Pseudo-utterances of like label from every other row; the same for every model.
 
-    silent: the chance of each modality, but for one drawn at random, to be neutral instead. calm: the share whose label
-    is neutral; None = all labels equally often.
+    silent: the chance of each modality, but for one drawn at random, to be neutral instead. shares: of the labels,
+    neutral last; None = all alike.
 
     Raises ValueError where a label is missing in these rows of a modality.
     """
@@ -163,5 +163,5 @@ def draw(
         if missing:
             names = ", ".join(CLASSES[one] for one in sorted(missing))
             raise ValueError(f"No pseudo-utterances can be drawn: the validation part of the {name} lacks {names}.")
-    drawn, labels = pseudo_utterances(numbered, count, seed=half, silent=silent, calm=calm)
+    drawn, labels = pseudo_utterances(numbered, count, seed=half, silent=silent, shares=shares)
     return Pseudo(drawn[..., 0].astype(int), labels)

@@ -16,7 +16,7 @@ per emotion would be theirs, not those of whoever comes next.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,17 +136,21 @@ def calibrate(parts: Mapping[str, Scored], goals: Mapping[str, str]) -> Calibrat
 
 
 def pseudo_utterances(
-    parts: Mapping[str, Scored], count: int, seed: int = 0, silent: float = 0.0, calm: float | None = None
+    parts: Mapping[str, Scored],
+    count: int,
+    seed: int = 0,
+    silent: float = 0.0,
+    shares: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(count, modalities, E) calibrated logits of like label, and (count,) the label.
 
     silent: the chance of each modality, but for one drawn at random, not to express the label but to be neutral.
-    calm: the share whose label is neutral, all emotions equally often; None = neutral as often as any of them.
+    shares: of the labels, neutral last; None = all alike.
     """
     rng = np.random.default_rng(seed)
     neutral = next(iter(parts.values())).truth.shape[1]
-    calmly = round(count * (1 / (neutral + 1) if calm is None else calm))
-    labels = rng.permutation(np.append(np.full(calmly, neutral), np.arange(count - calmly) % neutral))
+    ends = np.cumsum(np.ones(neutral + 1) if shares is None else shares)
+    labels = rng.permutation(np.searchsorted(ends, (np.arange(count) + 0.5) * (ends[-1] / count)))
     quiet = rng.random((count, len(parts))) < silent
     quiet[np.arange(count), rng.integers(len(parts), size=count)] = False
     columns = []

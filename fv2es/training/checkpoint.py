@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,7 +55,8 @@ PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
 HALF_SILENT = "fusion/half-silent"
 SILENT = 0.5  # the chance that a modality but one is neutral where fusion is fitted: real people's often are
-CALM = 0.5  # the share of neutral labels there, as in talk: .40 of EmoryNLP, .47 of MELD, .82 of DailyDialog
+TALK = (0.111, 0.027, 0.027, 0.174, 0.068, 0.121, 0.472)  # shares of the labels (`CLASSES`) in MELD's training lines
+SHARES = tuple(np.sqrt(TALK).tolist())  # of the labels there, in proportion: half way from all alike to talk
 PLAIN = "plain speech"  # as a part of the voice; fusion knows it, figures and calibration leave it out
 KINDS = {PSEUDO_UTTERANCES: 0.0, HALF_SILENT: SILENT}  # of pseudo-utterances → how often modalities are silent
 TITLES = {FACE: ("FER+",), VOICE: ("RAVDESS", "EmoDB"), WORDS: ("GoEmotions", "MELD")}
@@ -99,30 +101,44 @@ class Scores(Protocol):
 
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
         """Settle how modalities are fused, if that is still open; by kind of pseudo-utterance, the share of them that
-        each subset of the modalities gets right, the fitting's rows left out."""
+        each subset of the modalities gets right that it was not fitted on."""
         ...
 
 
 class _Apart:
-    """Three networks that never met; their fusion is fitted on every other validation row, worn and as it is."""
+    """Three networks that never met; their fusion is fitted on the validation rows, worn and as they are."""
 
     def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
         self.parts, self.worn = _validation(model, data, run, cache, plain)
 
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
+        """Fitted on all rows; the figures are those of fusions fitted on one half and measured on the other."""
         fusion = self.model.fusion
         assert isinstance(fusion, BayesFusion)
-        drawn = [_pseudo(parts, calibrated, half=0, silent=SILENT, calm=CALM) for parts in (self.worn, self.parts)]
-        logits, labels = (np.concatenate(both) for both in zip(*drawn, strict=True))
-        fit_fusion(fusion, logits, labels, calibrated.thresholds)
-        return {name: self._right(calibrated, silent) for name, silent in KINDS.items()}
+        halves = [self._fitted(fusion, calibrated, half) for half in (0, 1)]
+        fusion.load_state_dict(self._fitted(fusion, calibrated, None).state_dict())
+        return {
+            name: _mean([self._right(one, calibrated, 1 - half, silent) for half, one in enumerate(halves)])
+            for name, silent in KINDS.items()
+        }
 
-    def _right(self, calibrated: Calibrated, silent: float) -> dict[str, float]:
-        logits, labels = _pseudo(self.parts, calibrated, half=1, silent=silent)
+    def _fitted(self, fusion: BayesFusion, calibrated: Calibrated, half: int | None) -> BayesFusion:
+        drawn = [_pseudo(parts, calibrated, half, SILENT, SHARES) for parts in (self.worn, self.parts)]
+        logits, labels = (np.concatenate(both) for both in zip(*drawn, strict=True))
+        found = copy.deepcopy(fusion)
+        fit_fusion(found, logits, labels, calibrated.thresholds)
+        return found
+
+    def _right(self, fusion: BayesFusion, calibrated: Calibrated, half: int, silent: float) -> dict[str, float]:
+        logits, labels = _pseudo(self.parts, calibrated, half, silent)
         with torch.inference_mode():
-            said = {one: self.model.fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
+            said = {one: fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
         return {"+".join(one): _right(fused, labels, calibrated) for one, fused in said.items()}
+
+
+def _mean(halves: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([one[name] for one in halves])), 4) for name in halves[0]}
 
 
 class _Joint:
@@ -250,11 +266,18 @@ def _half(part: Scored, number: int) -> Scored:
 
 
 def _pseudo(
-    parts: Mapping[str, Parts], calibrated: Calibrated, half: int, silent: float, calm: float | None = None
+    parts: Mapping[str, Parts],
+    calibrated: Calibrated,
+    half: int | None,
+    silent: float,
+    shares: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    whole = {name: _apply(_join(list(pieces.values())), calibrated, name) for name, pieces in parts.items()}
-    rows = {name: _half(one, half) for name, one in whole.items()}
-    return pseudo_utterances(rows, PSEUDO, seed=half, silent=silent, calm=calm)
+    """From every other row, or (None) from all, and then twice as many."""
+    rows = {name: _apply(_join(list(pieces.values())), calibrated, name) for name, pieces in parts.items()}
+    if half is None:
+        return pseudo_utterances(rows, 2 * PSEUDO, silent=silent, shares=shares)
+    rows = {name: _half(one, half) for name, one in rows.items()}
+    return pseudo_utterances(rows, PSEUDO, seed=half, silent=silent, shares=shares)
 
 
 def _measure(parts: Mapping[str, Parts], calibrated: Calibrated) -> dict[str, Any]:
