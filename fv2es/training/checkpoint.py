@@ -50,7 +50,8 @@ log = logging.getLogger(__name__)
 VERSION = "10"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
-GOALS = {"face": ACCURACY, "voice": SHARED_F1, "words": F1}  # three people speak on the voice's validation part
+GOALS = {FACE: ACCURACY, VOICE: SHARED_F1, WORDS: F1}  # three people speak on the voice's validation part
+JOINT_GOALS = GOALS | {VOICE: F1}  # sigmoids of their own have nothing in common to share
 PSEUDO = 7000  # pseudo-utterances for the fusion, as many again to measure it
 PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
 HALF_SILENT = "fusion/half-silent"
@@ -73,7 +74,7 @@ def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | Non
     cache = run.parent / "cache"
     make = _Joint if isinstance(model, EmotionQueries) else _Apart
     scored: Scores = make(model, data, run, cache, plain)  # type: ignore[arg-type]
-    calibrated = calibrate(_labelled(scored.parts), GOALS)
+    calibrated = calibrate(_labelled(scored.parts), scored.goals)
     with torch.no_grad():
         model.calibration.scale.copy_(torch.from_numpy(calibrated.scale))
         model.calibration.bias.copy_(torch.from_numpy(calibrated.bias))
@@ -95,8 +96,10 @@ def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | Non
 
 
 class Scores(Protocol):
-    """A trained model's answers to the validation parts: modality → corpus → its part, uncalibrated."""
+    """A trained model's answers to the validation parts: modality → corpus → its part, uncalibrated; and what their
+    calibration is to be best for."""
 
+    goals: dict[str, str]
     parts: dict[str, Parts]
 
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
@@ -107,6 +110,8 @@ class Scores(Protocol):
 
 class _Apart:
     """Three networks that never met; their fusion is fitted on the validation rows, worn and as they are."""
+
+    goals = GOALS
 
     def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
@@ -143,6 +148,8 @@ def _mean(halves: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 class _Joint:
     """Emotion queries, which learnt to fuse."""
+
+    goals = JOINT_GOALS
 
     def __init__(self, model: EmotionQueries, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
