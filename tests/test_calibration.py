@@ -1,15 +1,20 @@
 """Calibration on synthetic logits whose true scale, thresholds and worth are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from fv2es.models.blocks.fusion import BayesFusion, one_vs_rest
 from fv2es.results import probabilities
+from fv2es.schema import MODALITIES
+from fv2es.training import checkpoint
 from fv2es.training.calibration import (
     ACCURACY,
     F1,
     SHARED_F1,
+    Calibrated,
     Scored,
     best_f1,
     calibrate,
@@ -327,3 +332,26 @@ def test_fusion_gives_no_weight_to_what_misleads():
     logits, labels = pseudo_utterances(parts, 700)
     logits[:, 1] = 2 * -0.5 - logits[:, 1]  # mirrored at the threshold: below it where it should be above
     assert shares(fitted(logits, labels, np.full(E, -0.5)))[1] < 0.02
+
+
+def test_a_checkpoints_figures_are_of_rows_that_fusion_was_not_fitted_on(monkeypatch):
+    fitted_on, measured_on = [], []
+
+    def draw(rows, count, shares=None, **more):
+        seen = {(name, *row) for name, part in rows.items() for row in part.logits.tolist()}
+        (measured_on if shares is None else fitted_on).append(seen)
+        return pseudo_utterances(rows, 300, shares=shares, **more)
+
+    monkeypatch.setattr(checkpoint, "pseudo_utterances", draw)
+    scores = object.__new__(checkpoint._Apart)
+    scores.model = SimpleNamespace(fusion=BayesFusion(3, E))
+    scores.worn, scores.parts = (
+        {name: {"a corpus": single(seed + column, n=200)} for column, name in enumerate(MODALITIES)}
+        for seed in (60, 70)
+    )
+    figures = scores.fuse(Calibrated(np.ones((3, E)), np.zeros((3, E)), np.full(E, -0.5)))
+    assert set(figures) == set(checkpoint.KINDS)
+    first, second, everything = fitted_on[1::2]  # each after the worn ones
+    assert first | second == everything
+    assert [first.isdisjoint(seen) for seen in measured_on] == [True, False] * 2
+    assert [second.isdisjoint(seen) for seen in measured_on] == [False, True] * 2

@@ -83,8 +83,7 @@ TOGETHER = """## How it was put together
 No corpus here has face, voice and words labelled together. {how}
 This assumes that the three err independently, which real people's do not, so the gain from fusion above is an upper
 bound. Platt scaling, one threshold per emotion and a shift per modality were fitted on each modality's validation part,
-so that a threshold means the same whichever modalities are there; for the voice, whose validation part are three
-people, one bias and one shift for all emotions.
+so that a threshold means the same whichever modalities are there.
 """
 
 FITTED = """Each modality learnt alone. Fusion is naive Bayes over
@@ -93,7 +92,8 @@ chance that it was silent lets it. Its thirty numbers were fitted on pseudo-utte
 sentences of like label put together at random, as they are and made as bad as those of real clips (small and blurred
 faces, rooms, microphones and noise, misheard words), each modality but one neutral half of the time. Labels are as
 frequent as half way from all alike, as with actors, to the talk of MELD (the geometric mean). The figures above are of
-fusions fitted on one half of the validation rows and measured on the other; the one that ships is fitted on all."""
+fusions fitted on one half of the validation rows and measured on the other; the one that ships is fitted on all. The
+voice's validation part are three people, so its emotions share one bias and one shift."""
 TRAINED = """Trunks and text encoder learnt alone; the transformers behind
 them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
 label put together at random, some of them left out, some neutral, some of another label."""

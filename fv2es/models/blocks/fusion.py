@@ -30,7 +30,7 @@ def one_vs_rivals(logits: Tensor, norm: float = RIVALRY) -> Tensor:
 
     What a network chooses is told by what comes first, not by the sum of the others: .3 for sad is little beside .4 for
     neutral, and much where five others share the rest. So the strongest of the others counts most. It is `one_vs_rest`
-    of a softmax `norm` times as steep; it was chosen on validation speakers left out (docs/results.md).
+    of a softmax `norm` times as steep; the norm was chosen on validation speakers left out (docs/results.md).
     """
     return one_vs_rest(norm * logits) / norm
 
