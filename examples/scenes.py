@@ -132,7 +132,7 @@ SCENES = (
             ),
         ),
         lines=(
-            Line("fear", "Did you hear that? There is something in the cellar. I am scared!"),
+            Line("surprise", "Oh, what is that? There is something in the cellar. I am scared!"),
             Line("disgust", "Ugh, that smell is disgusting, it is all rotten!"),
             Line("happy", "Oh, it was only the cat! I am so glad that you are safe!"),
         ),
