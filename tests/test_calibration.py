@@ -294,11 +294,11 @@ def test_no_other_fusion_nearby_is_better(seed):
 def test_where_modalities_are_silent_their_no_comes_to_weigh_less():
     thresholds = np.full(E, -0.5)
     silences = [
-        float(fitted(*pseudo_utterances(PARTS, 2100, silent=silent), thresholds).silence.detach().sigmoid()[1:].mean())
+        float(fitted(*pseudo_utterances(PARTS, 7000, silent=silent), thresholds).silence.detach().sigmoid()[1:].mean())
         for silent in (0.0, 0.3, 0.6)  # the first modality is so good that it is heard out in any case
     ]
     assert silences == sorted(silences)
-    assert silences[2] > silences[0] + 0.1
+    assert silences[2] > silences[0] + 0.2
 
 
 def test_fusion_gets_more_right_than_the_best_alone_and_than_the_mean():

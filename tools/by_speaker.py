@@ -17,26 +17,14 @@ from fv2es.data.ferplus import CLASSES, one_hot
 from fv2es.emotions import MOSEI
 from fv2es.hub import list_checkpoints
 from fv2es.models.blocks.fusion import one_vs_rivals
-from fv2es.models.inputs import piece_array
-from fv2es.models.multimodal import MultimodalModel
 from fv2es.reader import load_reader
 from fv2es.schema import VOICE
 from fv2es.training.calibration import F1, SHARED_F1, Scored, calibrate, decide, evenly
-from fv2es.training.voice import macro_recall
+from fv2es.training.voice import macro_recall, whole_clips
 
 NORMS = (1.0, 2.0, 3.0, 5.0, 50.0)
 NEUTRAL = len(MOSEI)
 SETTLED = {F1: "each emotion", SHARED_F1: "shared"}
-
-
-def raw_logits(model: MultimodalModel, clips: list[speech.Clip]) -> torch.Tensor:
-    """(N, E) softmax logits against neutral."""
-    rows = []
-    with torch.inference_mode():
-        for clip in clips:
-            pieces = torch.from_numpy(piece_array(clip.mel, model.inputs.mel))
-            rows.append(model.voice(pieces, torch.tensor([len(pieces)])))
-    return torch.cat(rows).double()
 
 
 def answers(part: Scored, settled_on: np.ndarray, answered: np.ndarray, goal: str) -> np.ndarray:
@@ -65,7 +53,8 @@ def main(data: Path) -> None:
         model = load_reader(name).model
         if model.readout[VOICE] == "independent":
             continue
-        raw = raw_logits(model, clips)
+        with torch.inference_mode():
+            raw = whole_clips(model.voice, clips, model.inputs.mel).double()
         first = torch.cat([raw, torch.zeros(len(raw), 1)], dim=1).argmax(1).numpy()
         row(name, "", "likeliest of seven", figures(first, label, english))
         for norm in NORMS:

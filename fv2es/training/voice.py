@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from fv2es.data import speech
 from fv2es.data.ferplus import CLASSES
 from fv2es.modalities.spectrogram import PIECE_COLUMNS
-from fv2es.models.inputs import piece_array
+from fv2es.models.inputs import MelInput, piece_array
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.voice import Voice
 from fv2es.schema import N_MELS
@@ -102,12 +102,7 @@ class VoiceTask:
         return F.cross_entropy(with_neutral(logits).float(), targets, label_smoothing=0.1)
 
     def logits(self, model: nn.Module, clips: list[speech.Clip]) -> Tensor:
-        """(N, 6) raw logits of whole clips."""
-        rows = []
-        for clip in clips:
-            cut = torch.from_numpy(piece_array(clip.mel, self.settings))
-            rows.append(model(cut, torch.tensor([len(cut)])))
-        return torch.cat(rows)
+        return whole_clips(model, clips, self.settings)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Macro recall over seven by argmax: all validation speakers, RAVDESS's alone; the score is their mean. Of
@@ -123,6 +118,15 @@ class VoiceTask:
         """(N,) labels and (N,) answers, as indices in `CLASSES`."""
         guess = with_neutral(self.logits(model, clips)).argmax(1).numpy()
         return np.array([clip.label for clip in clips]), guess
+
+
+def whole_clips(network: nn.Module, clips: list[speech.Clip], settings: MelInput) -> Tensor:
+    """(N, 6) raw logits of whole clips."""
+    rows = []
+    for clip in clips:
+        cut = torch.from_numpy(piece_array(clip.mel, settings))
+        rows.append(network(cut, torch.tensor([len(cut)])))
+    return torch.cat(rows)
 
 
 def blend(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ little speech to learn from they are still hard to beat (Schuller et al. 2013, C
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ def functionals(columns: Tensor) -> Tensor:
     x = columns.float()
     loud = x.mean(1) > 0
     rises = (loud[1:] & ~loud[:-1]).sum() / (len(x) * SECONDS_PER_COLUMN)
-    x = torch.cat([x @ _cosines(x), x.unflatten(1, (BANDS, -1)).mean(2)], dim=1)
+    x = torch.cat([x @ _cosines(x.device), x.unflatten(1, (BANDS, -1)).mean(2)], dim=1)
     x = torch.cat([x, x[-1:].expand(max(0, STEP + 2 - len(x)), -1)])
     moved, half = x[STEP:] - x[:-STEP], len(x) // 2
     quantiles = x.quantile(x.new_tensor(QUANTILES), dim=0)
@@ -60,11 +61,13 @@ def functionals_of(pieces: Tensor, counts: Tensor) -> Tensor:
         return torch.stack([functionals(columns_of(one)) for one in pieces.split(counts.tolist())])
 
 
-def _cosines(like: Tensor) -> Tensor:
-    """(128, `CEPSTRA`): the orthonormal DCT-II."""
-    band = torch.arange(N_MELS, device=like.device)[:, None] + 0.5
-    waves = torch.cos(math.pi / N_MELS * band * torch.arange(CEPSTRA, device=like.device)) * (2 / N_MELS) ** 0.5
-    return torch.cat([waves[:, :1] * 0.5**0.5, waves[:, 1:]], dim=1)
+@lru_cache(maxsize=4)
+def _cosines(device: torch.device) -> Tensor:
+    """(128, `CEPSTRA`): the orthonormal DCT-II; usable in training though first asked for while serving."""
+    with torch.inference_mode(False):
+        band = torch.arange(N_MELS, device=device)[:, None] + 0.5
+        waves = torch.cos(math.pi / N_MELS * band * torch.arange(CEPSTRA, device=device)) * (2 / N_MELS) ** 0.5
+        return torch.cat([waves[:, :1] * 0.5**0.5, waves[:, 1:]], dim=1)
 
 
 class FunctionalsNetwork(nn.Module):
