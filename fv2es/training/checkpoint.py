@@ -47,7 +47,7 @@ from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
 
-VERSION = "10"
+VERSION = "11"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
 GOALS = {FACE: ACCURACY, VOICE: SHARED_F1, WORDS: F1}  # three people speak on the voice's validation part

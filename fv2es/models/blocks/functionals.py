@@ -18,7 +18,8 @@ from fv2es.schema import N_MELS
 CEPSTRA, BANDS = 24, 32  # contours: cepstral coefficients, and mel bands in groups of four
 QUANTILES = (0.1, 0.5, 0.9)
 STEP = 4  # columns (50 ms) over which a contour's movement is taken
-FUNCTIONALS = 8 * (CEPSTRA + BANDS) + 2
+FOLLOWED, LAGS = 8, (2, 8)  # so many cepstra, and the columns (25 and 100 ms) later at which they are compared
+FUNCTIONALS = 8 * (CEPSTRA + BANDS) + 2 + len(LAGS) * FOLLOWED**2
 FARTHEST = 5.0  # deviations from the mean that a functional counts at most
 
 
@@ -33,13 +34,14 @@ def functionals(columns: Tensor) -> Tensor:
     """(T, 128) log-mel, T ≥ 1 → (`FUNCTIONALS`,).
 
     Of each contour: mean, deviation, three quantiles, mean and deviation of its movement over 50 ms (of the amount and
-    of the value), second half against first. And how often in a second it grows loud, and for what share it is.
+    of the value), second half against first. How often in a second it grows loud, and for what share it is. And how far
+    each of the first cepstra follows each other: their correlations, the one a lag later than the other.
     """
     x = columns.float()
     loud = x.mean(1) > 0
     rises = (loud[1:] & ~loud[:-1]).sum() / (len(x) * SECONDS_PER_COLUMN)
     x = torch.cat([x @ _cosines(x.device), x.unflatten(1, (BANDS, -1)).mean(2)], dim=1)
-    x = torch.cat([x, x[-1:].expand(max(0, STEP + 2 - len(x)), -1)])
+    x = torch.cat([x, x[-1:].expand(max(0, max(LAGS) + 2 - len(x)), -1)])
     moved, half = x[STEP:] - x[:-STEP], len(x) // 2
     quantiles = x.quantile(x.new_tensor(QUANTILES), dim=0)
     return torch.cat(
@@ -51,8 +53,15 @@ def functionals(columns: Tensor) -> Tensor:
             moved.std(0, correction=0),
             x[half:].mean(0) - x[:half].mean(0),
             torch.stack([rises, loud.float().mean()]),
+            *(_following(x[:, :FOLLOWED], lag) for lag in LAGS),
         ]
     )
+
+
+def _following(x: Tensor, lag: int) -> Tensor:
+    """(T, C), T > lag → (C · C,): correlation of each contour, `lag` columns later, with each."""
+    x = (x - x.mean(0)) / x.std(0, correction=0).clamp_min(1e-3)
+    return (x[lag:].mT @ x[:-lag] / (len(x) - lag)).flatten()
 
 
 def functionals_of(pieces: Tensor, counts: Tensor) -> Tensor:
