@@ -2,6 +2,7 @@
 
 On functionals of short-time descriptors stood the recognisers of emotional speech before there were networks, and with
 little speech to learn from they are still hard to beat (Schuller et al. 2013, ComParE; Eyben et al. 2016, eGeMAPS).
+How a voice moves is in the correlations of its contours over a delay (Williamson et al. 2013).
 """
 
 from __future__ import annotations
