@@ -45,23 +45,24 @@ def functionals(columns: Tensor) -> Tensor:
     x = torch.cat([x, x[-1:].expand(max(0, max(LAGS) + 2 - len(x)), -1)])
     moved, half = x[STEP:] - x[:-STEP], len(x) // 2
     quantiles = x.quantile(x.new_tensor(QUANTILES), dim=0)
+    mean, deviation = x.mean(0), x.std(0, correction=0)
+    followed = ((x - mean) / deviation.clamp_min(1e-3))[:, :FOLLOWED]
     return torch.cat(
         [
-            x.mean(0),
-            x.std(0, correction=0),
+            mean,
+            deviation,
             quantiles.flatten(),
             moved.abs().mean(0),
             moved.std(0, correction=0),
             x[half:].mean(0) - x[:half].mean(0),
             torch.stack([rises, loud.float().mean()]),
-            *(_following(x[:, :FOLLOWED], lag) for lag in LAGS),
+            *(_correlations(followed, lag) for lag in LAGS),
         ]
     )
 
 
-def _following(x: Tensor, lag: int) -> Tensor:
-    """(T, C), T > lag → (C · C,): correlation of each contour, `lag` columns later, with each."""
-    x = (x - x.mean(0)) / x.std(0, correction=0).clamp_min(1e-3)
+def _correlations(x: Tensor, lag: int) -> Tensor:
+    """(T, C) standardised, T > lag → (C · C,): each contour, `lag` columns later, with each."""
     return (x[lag:].mT @ x[:-lag] / (len(x) - lag)).flatten()
 
 
