@@ -36,8 +36,8 @@ def functionals(columns: Tensor) -> Tensor:
 
     Of each contour: mean, deviation, three quantiles, mean and deviation of its movement over 50 ms (of the amount and
     of the value), second half against first. How often in a second it grows loud, and for what share it is. And how far
-    each of the first cepstra follows each other: their correlations, the one a lag later than the other. The last column
-    of a very short utterance is held until the longest lag fits.
+    each of the first cepstra follows each other: their correlations, the one a lag later than the other. The last
+    column of a very short utterance is held until the longest lag fits.
     """
     x = columns.float()
     loud = x.mean(1) > 0
