@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from fv2es.models import registry
 from fv2es.models.inputs import make_batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.reader import load_reader
+from fv2es.training.card import write_card
 
 THRESHOLDS = dict(zip(MOSEI, (0.2, 0.15, 0.1, 0.4, 0.3, 0.25), strict=True))
 
@@ -314,3 +316,12 @@ def test_the_shipped_thresholds_are_probabilities(shipped):
     assert shipped.thresholds.shape == (6,)
     assert ((shipped.thresholds > 0.02) & (shipped.thresholds < 0.98)).all()
     assert {"version", "licence", "trained_on"} <= set(shipped.identity)
+
+
+def test_the_shipped_cards_say_what_the_configs_say(shipped, tmp_path):
+    """Whichever version each is of: a card made anew is the one that is here."""
+    for name in list_checkpoints():
+        here = open_checkpoint(name).folder
+        copy = shutil.copytree(here, tmp_path / name)
+        write_card(copy)
+        assert (copy / hub.CARD).read_text(encoding="utf-8") == (here / hub.CARD).read_text(encoding="utf-8")

@@ -51,9 +51,7 @@ DATA = """## Data
 
 The text encoder was first pretrained to guess hidden words of the same texts. Its teacher was a published sentence
 encoder (all-MiniLM-L6-v2, Apache-2.0, pretrained on a billion pairs of sentences of the web), fine-tuned on the same
-corpora: what it said of each training sentence is most of what the words network learnt from. Then it learnt on from
-three, two more of that kind and itself: from what they said, on average, of each sentence, and of sentences joined,
-shortened or with words exchanged. {voice}
+corpora: what it said of each training sentence is most of what the words network learnt from.{words} {voice}
 
 Licence of the weights: **{licence}**, that of the strictest source (RAVDESS). FER+ labels are MIT, its images come
 from the web and are for research; GoEmotions CC BY 4.0; MELD GPL-3.0; DailyDialog CC BY-NC-SA 4.0; the others are
@@ -65,6 +63,10 @@ FUNCTIONALS = """
 Half of what the voice says comes from a perceptron over functionals, statistics over the utterance's spectrogram. It
 learnt apart from the network, from the same speech: as it is, augmented, in parts, and as through other
 microphones."""
+THREE_TEACHERS = """ Then it learnt on from
+three, two more of that kind and itself: from what they said, on average, of each sentence, and of sentences joined,
+shortened or with words exchanged."""
+SINCE = 8  # the first version whose words had three
 PLAIN_SPEECH = "; plain speech, in which nothing is expressed"
 HEARD = """
 
@@ -130,7 +132,8 @@ def write_card(folder: Path) -> None:
     voice += "" if name == LEARNT else FUNCTIONALS
     recall = config["metrics"]["voice/RAVDESS"]["single_label"]["macro_recall"]
     voice += WEAK.format(recall=recall, bar=BAR) if recall < BAR else ""
-    data = DATA.format(**config, voice=voice, plain=PLAIN_SPEECH if plain else "")
+    words = THREE_TEACHERS if int(config["version"]) >= SINCE else ""
+    data = DATA.format(**config, words=words, voice=voice, plain=PLAIN_SPEECH if plain else "")
     together = TOGETHER.format(how=TRAINED if name == LEARNT else FITTED)
     text = [head, data, _figures(config["metrics"]), _thresholds(config["thresholds"]), together, LIMITS]
     (folder / CARD).write_text("\n".join(text), encoding="utf-8")
