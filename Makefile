@@ -1,5 +1,6 @@
 # `make demo` serves the page, `make test` runs the tests; each sets up all it needs, once, in a virtual environment.
-# Another Python: make test PYTHON=python3.12. Another place for the environment: make test VENV=/some/folder.
+# Another Python: make test PYTHON=python3.12. Another place for the environment: make test VENV=/some/folder. Tests run in
+# two processes, a file of them in one: make test JOBS=0 for all in the one that was started.
 
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
@@ -8,6 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 TARGETS := app.py fv2es tests $(wildcard benchmarks examples tools)
 ARGS ?=
+JOBS ?= 2
 
 .PHONY: help demo test lint format bench train docs clean
 .DELETE_ON_ERROR:
@@ -23,7 +25,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/python app.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check $(TARGETS)

@@ -125,12 +125,15 @@ def test_continuous_integration_runs_the_readmes_command():
         subprocess.run(["bash", "-n", str(script)], check=True)
 
 
+TESTS = "-m pytest --numprocesses 2 --dist loadfile"
+
+
 @pytest.fixture
 def make(tmp_path):
     """`make(target)`: the commands that it would run, in an environment in which `made` marks are set already."""
     if shutil.which("make") is None:
         pytest.skip("there is no make")
-    outer = ("MAKE", "MFLAGS", "VENV", "PYTHON", "ARGS")  # of a make that runs these tests
+    outer = ("MAKE", "MFLAGS", "VENV", "PYTHON", "ARGS", "JOBS")  # of a make that runs these tests
     environment = {key: value for key, value in os.environ.items() if not key.startswith(outer)}
 
     def run(target: str, *made: str) -> list[str]:
@@ -148,13 +151,13 @@ def test_a_fresh_clone_is_set_up_first(make, tmp_path):
     lines = make("test")
     assert any(f"-m venv {tmp_path}" in line for line in lines)
     assert sum("requirements-dev.txt" in line for line in lines) == 1
-    assert lines[-1] == f"{tmp_path}/bin/python -m pytest"
+    assert lines[-1] == f"{tmp_path}/bin/python {TESTS}"
     assert any("-r requirements.txt" in line for line in make("demo"))
 
 
 def test_what_is_set_up_is_not_set_up_again(make, tmp_path):
     assert make("demo", "bin/python", ".runtime") == [f"{tmp_path}/bin/python app.py"]
-    assert make("test", "bin/python", ".runtime", ".dev") == [f"{tmp_path}/bin/python -m pytest"]
+    assert make("test", "bin/python", ".runtime", ".dev") == [f"{tmp_path}/bin/python {TESTS}"]
 
 
 def test_new_versions_are_installed(make, tmp_path):
