@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 16_000
 WAIT = 120_000  # milliseconds for a browser: an upper bound and never the thing that is tested
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that share the tests share no temporary folder: a page deletes at its end what was uploaded to it, and
+    the same clip has the same name in all pages."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = tempfile.mkdtemp(prefix=f"{worker}-")
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def tone(seconds: float, hertz: float = 440.0, rate: int = RATE) -> np.ndarray:
