@@ -1,4 +1,4 @@
-"""Transformer fusion with emotion-level embeddings, in both of the paper's depths, its ablation and a compact size.
+"""Transformer fusion with emotion-level embeddings, in both of the paper's depths and its ablation.
 
 Le, Lee, Kim, Kim, Yang 2023, "Multi-Label Multimodal Emotion Recognition With Transformer-Based Fusion and
 Emotion-Level Representation Learning" (IEEE Access, doi 10.1109/ACCESS.2023.3244390). Deviations: a missing modality
@@ -17,16 +17,13 @@ from torch import Tensor, nn
 
 from fv2es.emotions import MOSEI
 from fv2es.models.blocks.albert import Albert, AlbertConfig
-from fv2es.models.blocks.nested import NestedTransformer
 from fv2es.models.blocks.picture import one_picture
 from fv2es.models.blocks.queries import COMPONENTS, DecoderLayer, QueryConfig, QueryFusion, StateSequence, encoder
-from fv2es.models.blocks.repvgg import ConvNormAct, RepVGG
+from fv2es.models.blocks.repvgg import ConvNormAct
 from fv2es.models.blocks.sequence import pad
-from fv2es.models.family import COMPACT_INPUTS, COMPACT_WORDS
 from fv2es.models.inputs import Batch, FaceInput, InputConfig
 from fv2es.models.multimodal import MultimodalModel, Output, with_doubt, without_words
 from fv2es.models.registry import register_model
-from fv2es.models.v2em import COMPACT_FACES, COMPACT_VOICE
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
 
 VGG19 = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
@@ -47,39 +44,23 @@ def vgg19(in_channels: int, stages: tuple[tuple[int, ...], ...] = VGG19) -> nn.S
     return nn.Sequential(*layers)
 
 
-def _project(features: int, width: int) -> nn.Sequential:
+def project(features: int, width: int) -> nn.Sequential:
+    """(…, features) → (…, width), the way from any trunk into the sequence."""
     return nn.Sequential(nn.Linear(features, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
 
 
 class Pictures(nn.Module):
-    """Trunk → projection → transformer over the utterance: the states of its faces or pieces.
+    """Trunk → projection → transformer over the utterance: the states of its faces or pieces."""
 
-    pool: what makes `features` numbers of the trunk's map, if not the whole map is taken. mirror: in eval, each
-    picture's features are the mean of its own and its mirror image's.
-    """
-
-    def __init__(
-        self,
-        trunk: nn.Module,
-        features: int,
-        config: QueryConfig,
-        depth: int,
-        pool: nn.Module | None = None,
-        mirror: bool = False,
-    ) -> None:
+    def __init__(self, trunk: nn.Module, features: int, config: QueryConfig, depth: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.pool = pool or nn.Identity()
-        self.project = _project(features, config.width)
+        self.project = project(features, config.width)
         self.encoder = encoder(config, depth)
-        self.mirror = mirror
 
     def features(self, pictures: Tensor) -> Tensor:
         """(N, C, H, W) → (N, features)."""
-        x = self.pool(self.trunk(pictures)).flatten(1)
-        if self.mirror and not self.training:
-            x = (x + self.pool(self.trunk(torch.flip(pictures, (-1,)))).flatten(1)) / 2
-        return x
+        return self.trunk(pictures).flatten(1)
 
     def forward(self, pictures: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C, H, W) of B utterances, (B,) counts ≥ 1 → (B, L, width) and (B, L) True where there is a picture."""
@@ -94,7 +75,7 @@ class WordStates(nn.Module):
     def __init__(self, config: AlbertConfig, width: int) -> None:
         super().__init__()
         self.encoder = Albert(config)
-        self.project = _project(config.width, width)
+        self.project = project(config.width, width)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) ids and mask → (B, L, width) and the mask."""
@@ -123,34 +104,23 @@ class EmotionQueries(MultimodalModel):
 
     def encode(self, name: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """One modality's states (B', L, width) and mask (B', L) for the B' utterances of the batch that have it."""
+        there = batch.present[:, MODALITIES.index(name)]
+        if not there.any():
+            return self.calibration.bias.new_zeros(0, 0, self.config.width), there.new_zeros(0, 0)
         if name == FACE:
-            return self.face(batch.faces, batch.face_counts[batch.face_counts > 0])
+            return self.face(batch.faces, batch.face_counts[there])
         if name == VOICE:
-            return self.voice(batch.pieces, batch.piece_counts[batch.piece_counts > 0])
-        there = batch.token_mask.any(1)
+            return self.voice(batch.pieces, batch.piece_counts[there])
         return self.words(batch.tokens[there], batch.token_mask[there])
 
     def sequence(self, batch: Batch) -> StateSequence:
         """The encoders' states T ⊕ I ⊕ A of every utterance. What nobody in the batch has takes no place."""
-        present = batch.present
         empty = self.calibration.bias.new_zeros(len(batch), 0, self.config.width)
-        states, masks, parts, length = [empty], [present[:, :0]], {}, 0
-        for name in ORDER:
-            start = length
-            there = present[:, MODALITIES.index(name)]
-            if there.any():
-                encoded, mask = self.encode(name, batch)
-                length += mask.shape[1]
-                states.append(empty.new_zeros(len(batch), *encoded.shape[1:]))
-                states[-1][there] = encoded.to(empty.dtype)
-                masks.append(mask.new_zeros(len(batch), mask.shape[1]))
-                masks[-1][there] = mask
-            parts[name] = slice(start, length)
-        return StateSequence(torch.cat(states, dim=1), torch.cat(masks, dim=1), parts)
+        return StateSequence.join(empty, {name: self.encode(name, batch) for name in ORDER}, ordered(batch.present))
 
     def answer(self, sequence: StateSequence, rows: Tensor, hears: Tensor) -> Tensor:
         """Raw logits (R, E) of the utterances `rows` (R,), where only the modalities `hears` (R, 3) bool are heard."""
-        raw = self.fusion(sequence.heard(rows, hears[:, [MODALITIES.index(name) for name in ORDER]]))
+        raw = self.fusion(sequence.heard(rows, ordered(hears)))
         return raw.to(self.calibration.bias.dtype)
 
     def raw(self, name: str, batch: Batch) -> Tensor:
@@ -176,6 +146,11 @@ class EmotionQueries(MultimodalModel):
         if len(unsure):
             fused = with_doubt(batch, fused, self.calibration.joint(ignored, rest))
         return Output(fused, self.calibration(alone) * present[..., None], present)
+
+
+def ordered(hears: Tensor) -> Tensor:
+    """(…, 3) of the modalities → the same in the order of the sequence."""
+    return hears[..., [MODALITIES.index(name) for name in ORDER]]
 
 
 def _only(columns: Tensor) -> Tensor:
@@ -268,17 +243,3 @@ def emotion_queries_early(emotions: tuple[str, ...] = MOSEI) -> EmotionQueries:
 def emotion_queries_fusion(emotions: tuple[str, ...] = MOSEI) -> EmotionQueries:
     """The ablation's second step: the fusing transformer without queries."""
     return _paper_size(replace(QueryConfig(), component="fusion"), emotions)
-
-
-@register_model
-def emotion_queries_compact(emotions: tuple[str, ...] = MOSEI) -> EmotionQueries:
-    """Narrower, on the trunks of `v2em-compact`: its weights can be taken over, and its voice can be watched."""
-    face, voice, pool = RepVGG(COMPACT_FACES), NestedTransformer(COMPACT_VOICE), nn.AdaptiveAvgPool2d(1)
-    return EmotionQueries(
-        Pictures(face, COMPACT_FACES.width, COMPACT, COMPACT.face_depth, pool, mirror=True),
-        Pictures(voice, COMPACT_VOICE.widths[-1], COMPACT, COMPACT.voice_depth, pool),
-        WordStates(replace(COMPACT_WORDS, bag_of_tokens=False), COMPACT.width),
-        COMPACT,
-        emotions,
-        COMPACT_INPUTS,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,17 +56,24 @@ class MultimodalModel(nn.Module):
         there = batch.token_mask.any(1)
         return self.words(batch.tokens[there], batch.token_mask[there])
 
+    def calibrated(self, raw: Mapping[str, Tensor], present: Tensor) -> Tensor:
+        """Modality → raw logits (B', E) of the B' utterances that have it → (B, 3, E), zero where missing.
+
+        present: (B, 3) bool; what nobody has needs no entry.
+        """
+        stacked = self.calibration.bias.new_zeros(len(present), len(MODALITIES), len(self.emotions))
+        for name, logits in raw.items():
+            column = MODALITIES.index(name)
+            read = one_vs_rivals(logits) if self.readout[name] == "one_vs_rivals" else logits
+            stacked[present[:, column], column] = read.to(stacked.dtype)
+        return self.calibration(stacked) * present[..., None]
+
     def forward(self, batch: Batch) -> Output:
         """Every modality that an utterance has, calibrated, and fused; whatever else is in the batch."""
         present = batch.present
-        stacked = self.calibration.bias.new_zeros(len(batch), len(MODALITIES), len(self.emotions))
-        for column, name in enumerate(MODALITIES):
-            there = present[:, column]
-            if there.any():
-                raw = self.raw(name, batch)
-                read = one_vs_rivals(raw) if self.readout[name] == "one_vs_rivals" else raw
-                stacked[there, column] = read.to(stacked.dtype)
-        calibrated = self.calibration(stacked) * present[..., None]
+        somebody = present.any(0).tolist()
+        raw = {name: self.raw(name, batch) for name, there in zip(MODALITIES, somebody, strict=True) if there}
+        calibrated = self.calibrated(raw, present)
         fused = self.fusion(calibrated, present)
         if len(rows := batch.in_doubt):
             fused = with_doubt(batch, fused, self.fusion(calibrated[rows], without_words(present[rows])))
@@ -129,8 +136,14 @@ class Trunked(nn.Module):
         self.head = head
         self.mirror = mirror
 
+    def maps(self, pictures: Tensor) -> Tensor:
+        """(N, C, H, W) → (views, N, C', H', W'): the trunk's maps; in eval of the mirror images, too, if they count."""
+        views = [pictures, torch.flip(pictures, (-1,))] if self.mirror and not self.training else [pictures]
+        return torch.stack([self.trunk(one) for one in views])
+
+    def read(self, maps: Tensor, counts: Tensor) -> Tensor:
+        """Maps of the pictures of B utterances, (B,) counts ≥ 1 → (B, E), the mean over the views."""
+        return torch.stack([self.head(one, counts) for one in maps]).mean(0)
+
     def forward(self, pictures: Tensor, counts: Tensor) -> Tensor:
-        logits = self.head(self.trunk(pictures), counts)
-        if self.mirror and not self.training:
-            logits = (logits + self.head(self.trunk(torch.flip(pictures, (-1,))), counts)) / 2
-        return logits
+        return self.read(self.maps(pictures), counts)

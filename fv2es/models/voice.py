@@ -28,4 +28,8 @@ class Voice(nn.Module):
 
     def forward(self, pieces: Tensor, counts: Tensor) -> Tensor:
         """(N, 4, 32, 32) pieces of B utterances, (B,) counts ≥ 1 → (B, E) logits against neutral = 0."""
-        return (1 - SHARE) * self.network(pieces, counts) + SHARE * self.functionals(pieces, counts)
+        return self.read(self.network.maps(pieces), pieces, counts)
+
+    def read(self, maps: Tensor, pieces: Tensor, counts: Tensor) -> Tensor:
+        """The logits (B, E) that belong to the network's maps of the pieces."""
+        return (1 - SHARE) * self.network.read(maps, counts) + SHARE * self.functionals(pieces, counts)

@@ -16,6 +16,7 @@ per emotion would be theirs, not those of whoever comes next.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -172,7 +173,7 @@ def fit_fusion(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, thre
 
     logits (N, modalities, E), thresholds (E,). Half of the rows lose a modality, so that any two are fitted as well.
     """
-    there = torch.from_numpy(_one_lost(len(logits), logits.shape[1]))
+    there = torch.from_numpy(one_lost(len(logits), logits.shape[1]))
     given, wanted = torch.from_numpy(logits), torch.from_numpy(labels)
     common, found = torch.from_numpy(thresholds), copy.deepcopy(fusion).double()
     optimiser = torch.optim.LBFGS(found.parameters(), max_iter=400, line_search_fn="strong_wolfe")
@@ -188,8 +189,26 @@ def fit_fusion(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, thre
     fusion.load_state_dict(found.state_dict())
 
 
-def _one_lost(count: int, modalities: int) -> np.ndarray:
-    """(count, modalities) bool: which are there."""
+def fit_answers(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> tuple[float, np.ndarray]:
+    """Slope and biases (E,) of what a learnt fusion says of pseudo-utterances (N, E): least cross-entropy, as above."""
+    given, wanted, common = (torch.from_numpy(one) for one in (logits, labels, thresholds))
+    values = torch.zeros(1 + len(thresholds), dtype=torch.double, requires_grad=True)
+    optimiser = torch.optim.LBFGS([values], max_iter=400, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        margins = given * values[0].exp() + values[1:] - common
+        value = F.cross_entropy(F.pad(margins, (0, 1)), wanted) + HOLD * values[1:].square().mean()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    slope, *biases = values.detach().tolist()
+    return math.exp(slope), np.array(biases)
+
+
+def one_lost(count: int, modalities: int) -> np.ndarray:
+    """(count, modalities) bool, which are there: in half of the rows all but one."""
     rng = np.random.default_rng(0)
     there = np.ones((count, modalities), bool)
     rows = np.flatnonzero(rng.random(count) < 0.5)

@@ -35,8 +35,8 @@ ABOUT = {
     "fe2e-compact": "The compact size of FE2E (Dai et al. 2021): VGG networks over\nfaces and the mel-spectrogram",
     "rfam-focal-compact": "The compact size of RFAM with focal modulation (Jia et al. 2024):\nresidual-free faces with "
     "SimAM, a focal modulation network over the mel-spectrogram",
-    "emotion-queries-compact": "A compact size of the transformer fusion with emotion queries\n(Le et al. 2023) on the "
-    "trunks of v2em-compact: RepVGG faces, nested attention over the mel-spectrogram",
+    "emotion-queries-compact": "The compact size of the transformer fusion with emotion queries\n(Le et al. 2023) over "
+    "the networks of v2em-compact: RepVGG faces, nested attention over the mel-spectrogram",
 }
 BAR = 0.6  # a voice whose macro recall on RAVDESS is below is called weak
 LEARNT = "emotion-queries-compact"  # its fusion is trained, that of the others is fitted
@@ -90,15 +90,21 @@ so that a threshold means the same whichever modalities are there.
 
 FITTED = """Each modality learnt alone. Fusion is naive Bayes over
 modalities that may be silent: each adds its evidence for an emotion against none, and a no weighs no more than the
-chance that it was silent lets it. Its thirty numbers were fitted on pseudo-utterances: validation faces, voices and
-sentences of like label put together at random, as they are and made as bad as those of real clips (small and blurred
-faces, rooms, microphones and noise, misheard words), each modality but one neutral half of the time. Labels are as
-frequent as half way from all alike, as with actors, to the talk of MELD (the geometric mean). The figures above are of
+chance that it was silent lets it. Its thirty numbers were fitted on pseudo-utterances: {rows} The figures above are of
 fusions fitted on one half of the validation rows and measured on the other; the one that ships is fitted on all. The
 voice's validation part are three people, so its emotions share one bias and one shift."""
-TRAINED = """Trunks and text encoder learnt alone; the transformers behind
-them, the fusion and the emotion queries learnt from pseudo-utterances: training faces, voices and sentences of like
-label put together at random, some of them left out, some neutral, some of another label."""
+TRAINED = """Each modality learnt alone. The fusion, which hears the states
+and the answers of all three, learnt from pseudo-utterances: training faces, voices and sentences of like label put
+together at random, by twos and threes, some neutral, some of another label. Most of what it was to say is what naive
+Bayes over modalities that may be silent, as `v2em-compact` has it, says of the same answers, the rest the labels. A
+slope and six biases of what it says were fitted on other pseudo-utterances: {rows} The figures above are
+of a slope and biases fitted on one half of the validation rows and measured on the other; those that ship are fitted on
+all, as were the thirty numbers of the Bayes that taught. The voice's validation part are three people, so its emotions
+share one bias and one shift."""
+ROWS = """validation faces, voices and
+sentences of like label put together at random, as they are and made as bad as those of real clips (small and blurred
+faces, rooms, microphones and noise, misheard words), each modality but one neutral half of the time. Labels are as
+frequent as half way from all alike, as with actors, to the talk of MELD (the geometric mean)."""
 
 LIMITS = """Every stage has a fixed seed. The vocabulary is learnt from the training texts by a library that settles
 ties by chance; that is why it ships with the weights, and why a second run, which numbers its sub-words otherwise,
@@ -129,12 +135,12 @@ def write_card(folder: Path) -> None:
     )
     plain = config["metrics"].get("voice/plain")
     voice = (OWN if name == TEACHER else TAUGHT) + (HEARD.format(**plain) if plain else "")
-    voice += "" if name == LEARNT else FUNCTIONALS
+    voice += FUNCTIONALS
     recall = config["metrics"]["voice/RAVDESS"]["single_label"]["macro_recall"]
     voice += WEAK.format(recall=recall, bar=BAR) if recall < BAR else ""
     words = THREE_TEACHERS if int(config["version"]) >= SINCE else ""
     data = DATA.format(**config, words=words, voice=voice, plain=PLAIN_SPEECH if plain else "")
-    together = TOGETHER.format(how=TRAINED if name == LEARNT else FITTED)
+    together = TOGETHER.format(how=(TRAINED if name == LEARNT else FITTED).format(rows=ROWS))
     text = [head, data, _figures(config["metrics"]), _thresholds(config["thresholds"]), together, LIMITS]
     (folder / CARD).write_text("\n".join(text), encoding="utf-8")
 

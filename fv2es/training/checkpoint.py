@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from fv2es.data.texts import Sentence
 from fv2es.emotions import MOSEI, NEUTRAL
 from fv2es.metrics import confusion, single_figures
 from fv2es.models.blocks.fusion import BayesFusion, one_vs_rivals
-from fv2es.models.emotion_queries import EmotionQueries
+from fv2es.models.compact_queries import CompactQueries
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
 from fv2es.models.voice import Voice
@@ -34,12 +34,14 @@ from fv2es.training.calibration import (
     calibrate,
     decide,
     evenly,
+    fit_answers,
     fit_fusion,
+    one_lost,
     pseudo_utterances,
 )
 from fv2es.training.card import write_card
 from fv2es.training.faces import FaceTask
-from fv2es.training.joint import SUBSETS, TRUNKS, JointTask, present_of
+from fv2es.training.joint import NETWORKS, SUBSETS, JointTask, present_of
 from fv2es.training.loop import Task
 from fv2es.training.voice import VoiceTask, trained
 from fv2es.training.wear import worn_clips, worn_faces, worn_sentences
@@ -47,11 +49,10 @@ from fv2es.training.words import WordsTask, f1
 
 log = logging.getLogger(__name__)
 
-VERSION = "11"
+VERSION = "12"
 LICENCE = "CC BY-NC-SA 4.0"  # RAVDESS's, the strictest of the sources'
 TRAINED_ON = ("FER+", "RAVDESS", "EmoDB", "GoEmotions", "MELD", "EmoryNLP", "DailyDialog", "ISEAR")
 GOALS = {FACE: ACCURACY, VOICE: SHARED_F1, WORDS: F1}  # three people speak on the voice's validation part
-JOINT_GOALS = GOALS | {VOICE: F1}  # sigmoids of their own have nothing in common to share
 PSEUDO = 7000  # pseudo-utterances of one half of the rows
 PSEUDO_UTTERANCES = "fusion/pseudo-utterances"
 HALF_SILENT = "fusion/half-silent"
@@ -63,6 +64,7 @@ KINDS = {PSEUDO_UTTERANCES: 0.0, HALF_SILENT: SILENT}  # of pseudo-utterances �
 TITLES = {FACE: ("FER+",), VOICE: ("RAVDESS", "EmoDB"), WORDS: ("GoEmotions", "MELD")}
 
 Parts = dict[str, Scored]
+Line = tuple[float, np.ndarray]  # a slope, and biases (E,)
 
 
 def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | None = None) -> None:
@@ -72,12 +74,9 @@ def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | Non
     """
     model = create_model(architecture)
     cache = run.parent / "cache"
-    make = _Joint if isinstance(model, EmotionQueries) else _Apart
-    scored: Scores = make(model, data, run, cache, plain)  # type: ignore[arg-type]
-    calibrated = calibrate(_labelled(scored.parts), scored.goals)
-    with torch.no_grad():
-        model.calibration.scale.copy_(torch.from_numpy(calibrated.scale))
-        model.calibration.bias.copy_(torch.from_numpy(calibrated.bias))
+    rest = (data, run, cache, plain)
+    scored = _Joint(model, *rest) if isinstance(model, CompactQueries) else _Apart(model, *rest)
+    calibrated = scored.calibrate()
     thresholds = dict(zip(MOSEI, probabilities(calibrated.thresholds).round(6).tolist(), strict=True))
     config = {
         "name": out.name,
@@ -95,30 +94,35 @@ def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | Non
     log.info("%s", config["metrics"])
 
 
-class Scores(Protocol):
-    """A trained model's answers to the validation parts: modality → corpus → its part, uncalibrated; and what their
-    calibration is to be best for."""
-
-    goals: dict[str, str]
-    parts: dict[str, Parts]
-
-    def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
-        """Settle how modalities are fused, if that is still open; by kind of pseudo-utterance, the share of them that
-        each subset of the modalities gets right that it was not fitted on."""
-        ...
+def networks(data: Path, runs: Path, plain: Path | None = None) -> MultimodalModel:
+    """`NETWORKS`, trained, calibrated and fused, from its run in the folder of runs."""
+    model = create_model(NETWORKS)
+    scored = _Apart(model, data, runs / NETWORKS, runs / "cache", plain)
+    scored.fuse(scored.calibrate())
+    return model
 
 
 class _Apart:
-    """Three networks that never met; their fusion is fitted on the validation rows, worn and as they are."""
+    """Three networks that never met; their fusion is fitted on the validation rows, worn and as they are.
 
-    goals = GOALS
+    parts: modality → corpus → what is said of its validation part, uncalibrated; worn: of the same, made worse.
+    """
 
     def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
         self.model = model
         self.parts, self.worn = _validation(model, data, run, cache, plain)
 
+    def calibrate(self) -> Calibrated:
+        """Fitted to the validation parts, and given to the model."""
+        found = calibrate(_labelled(self.parts), GOALS)
+        with torch.no_grad():
+            self.model.calibration.scale.copy_(torch.from_numpy(found.scale))
+            self.model.calibration.bias.copy_(torch.from_numpy(found.bias))
+        return found
+
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
-        """Fitted on all rows; the figures are those of fusions fitted on one half and measured on the other."""
+        """Settle how modalities are fused, on all rows; by kind of pseudo-utterance, the share that each subset of the
+        modalities gets right where fusion is fitted on one half of the rows and measured on the other."""
         fusion = self.model.fusion
         assert isinstance(fusion, BayesFusion)
         halves = [self._fitted(fusion, calibrated, half) for half in (0, 1)]
@@ -139,51 +143,60 @@ class _Apart:
         logits, labels = _pseudo(self.parts, calibrated, half, silent)
         with torch.inference_mode():
             said = {one: fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
-        return {"+".join(one): _right(fused, labels, calibrated) for one, fused in said.items()}
+        return {"+".join(one): _right(fused.double().numpy(), labels, calibrated) for one, fused in said.items()}
 
 
 def _mean(halves: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(float(np.mean([one[name] for one in halves])), 4) for name in halves[0]}
 
 
-class _Joint:
-    """Emotion queries, which learnt to fuse."""
+class _Joint(_Apart):
+    """The same under emotion queries, which learnt to fuse; a slope and biases of what they say are fitted likewise."""
 
-    goals = JOINT_GOALS
-
-    def __init__(self, model: EmotionQueries, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
-        self.model = model
-        self.task = JointTask(model, data, cache, run.parent / TRUNKS, train=False, plain=plain)
-        model.load_state_dict(torch.load(run / "joint" / "best.pt", weights_only=True))
-        model.eval()
-        with torch.inference_mode():
-            self.parts = {name: self._parts(name) for name in MODALITIES}
-            pairs = {name: self.task.pairs(PSEUDO, 1, silent) for name, silent in KINDS.items()}
-            self.labels = {name: label for name, (_, label) in pairs.items()}
-            self.said = {name: self.task.together(model, rows) for name, (rows, _) in pairs.items()}
-        self.task.whole()
-
-    def _parts(self, name: str) -> Parts:
-        corpus = self.task.valid[name]
-        logits, truth = self.task.alone(self.model, name), corpus.targets > 0
-        if name != WORDS:
-            truth = one_hot(corpus.label)
-        plain = corpus.source == "plain"
-        weight = evenly(np.where(plain, len(CLASSES), corpus.label)) if name == VOICE else np.ones(len(truth))
-        rows = {title: corpus.source == title.lower() for title in TITLES[name]} | (
-            {PLAIN: plain} if plain.any() else {}
-        )
-        return {title: _scored(logits[some], truth[some], weight[some]) for title, some in rows.items()}
+    def __init__(self, model: CompactQueries, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
+        super().__init__(model, data, run.parent / NETWORKS, cache, plain)
+        self.fusion = model.fusion
+        self.fusion.load_state_dict(_best(run / "joint"))
+        self.task = JointTask(model, data, cache, plain=plain)
 
     def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
-        joint = self.model.calibration.joint
-        return {
-            name: {
-                "+".join(one): _right(joint(raw, present_of(one, len(raw))), self.labels[name], calibrated)
-                for one, raw in said.items()
-            }
-            for name, said in self.said.items()
+        halves = [self._line(calibrated, half) for half in (0, 1)]
+        whole = self._line(calibrated, None)
+        figures = {
+            name: _mean([self._right_on(line, calibrated, 1 - half, silent) for half, line in enumerate(halves)])
+            for name, silent in KINDS.items()
         }
+        self.fusion.rescale(*map(torch.as_tensor, whole))
+        return figures
+
+    def _line(self, calibrated: Calibrated, half: int | None) -> Line:
+        logits, labels = [], []
+        for view in (1, 0):  # worn, and as they are
+            items, wanted = _drawn(self.task.numbered(), half, SILENT, SHARES)
+            logits.append(self._said(items, torch.from_numpy(one_lost(*items.shape[:2])), view))
+            labels.append(wanted)
+        return fit_answers(np.concatenate(logits), np.concatenate(labels), calibrated.thresholds)
+
+    def _right_on(self, line: Line, calibrated: Calibrated, half: int, silent: float) -> dict[str, float]:
+        items, labels = _drawn(self.task.numbered(), half, silent)
+        slope, biases = line
+        figures = {}
+        for subset in SUBSETS:
+            if len(subset) > 1:
+                logits = slope * self._said(items, present_of(subset, len(labels))) + biases
+            else:
+                logits = self._alone(subset[0], items)
+            figures["+".join(subset)] = _right(logits, labels, calibrated)
+        return figures
+
+    @torch.inference_mode()
+    def _said(self, items: np.ndarray, hears: Tensor, view: int = 0) -> np.ndarray:
+        return self.task.together(self.fusion, items[..., 0].astype(int), hears, view).double().numpy()
+
+    def _alone(self, name: str, items: np.ndarray) -> np.ndarray:
+        column = MODALITIES.index(name)
+        raw = torch.from_numpy(self.task.valid[name].views[0].logits[items[:, column, 0].astype(int)])
+        return self.model.calibrated({name: raw}, present_of((name,), len(raw)))[:, column].double().numpy()
 
 
 def _validation(
@@ -279,8 +292,15 @@ def _pseudo(
     silent: float,
     shares: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """From every other row, or (None) from all, and then twice as many."""
+    """Calibrated logits (N, modalities, E) and labels (N,); see `_drawn`."""
     rows = {name: _apply(_join(list(pieces.values())), calibrated, name) for name, pieces in parts.items()}
+    return _drawn(rows, half, silent, shares)
+
+
+def _drawn(
+    rows: Mapping[str, Scored], half: int | None, silent: float, shares: Sequence[float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pseudo-utterances from every other row, or (None) from all, and then twice as many."""
     if half is None:
         return pseudo_utterances(rows, 2 * PSEUDO, silent=silent, shares=shares)
     rows = {name: _half(one, half) for name, one in rows.items()}
@@ -319,6 +339,6 @@ def _figures(part: Scored, thresholds: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _right(fused: Tensor, labels: np.ndarray, calibrated: Calibrated) -> float:
+def _right(fused: np.ndarray, labels: np.ndarray, calibrated: Calibrated) -> float:
     """The share of fused logits (N, E) that name the label (N,)."""
-    return round(float((decide(fused.double().numpy(), calibrated.thresholds) == labels).mean()), 4)
+    return round(float((decide(fused, calibrated.thresholds) == labels).mean()), 4)

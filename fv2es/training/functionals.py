@@ -74,13 +74,14 @@ class FunctionalsTask:
 
 
 def views(clips: list[speech.Clip], settings: MelInput, count: int, rng: np.random.Generator) -> Tensor:
-    """(N, count, `FUNCTIONALS`): of each clip as it is; augmented; and, in the later half, through other microphones as
-    well. Every other one is of a part of the clip."""
-    rows = [[_view(clip.mel, number, count, settings, rng) for number in range(count)] for clip in clips]
+    """(N, count, `FUNCTIONALS`): of each clip as it is, and changed."""
+    rows = [[_functionals(changed(one.mel, number, count, rng), settings) for number in range(count)] for one in clips]
     return torch.stack([torch.stack(one) for one in rows])
 
 
-def _view(mel: np.ndarray, number: int, count: int, settings: MelInput, rng: np.random.Generator) -> Tensor:
+def changed(mel: np.ndarray, number: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(128, T) power → (128, T'), view `number` of `count`: the first as it is; the others augmented; and, in the later
+    half, through other microphones as well. Every other one is of a part of the clip."""
     if number:
         mel = augment(mel, rng.uniform(0.3, 1), rng)
     if 2 * number > count:
@@ -89,4 +90,8 @@ def _view(mel: np.ndarray, number: int, count: int, settings: MelInput, rng: np.
         kept = int(rng.integers(SHORTEST, mel.shape[1] + 1))
         first = int(rng.integers(mel.shape[1] - kept + 1))
         mel = mel[:, first : first + kept]
+    return mel
+
+
+def _functionals(mel: np.ndarray, settings: MelInput) -> Tensor:
     return functionals(columns_of(torch.from_numpy(piece_array(mel, settings))))

@@ -108,9 +108,9 @@ def _run(stage: str, args: argparse.Namespace) -> None:
     elif stage == "joint":
         _train_joint(args)
     elif args.model == JOINT:
-        from fv2es.training.joint import TRUNKS
+        from fv2es.training.joint import NETWORKS
 
-        _train(stage, argparse.Namespace(**vars(args) | {"model": TRUNKS, "run": args.run.parent / TRUNKS}))
+        _train(stage, argparse.Namespace(**vars(args) | {"model": NETWORKS, "run": args.run.parent / NETWORKS}))
     else:
         _train(stage, args)
 
@@ -140,22 +140,24 @@ def _train(stage: str, args: argparse.Namespace) -> None:
 
 
 def _train_joint(args: argparse.Namespace) -> None:
-    """Emotion queries on the trunks of another model, whose runs lie beside this one."""
+    """Emotion queries over the networks of another model, whose runs lie beside this one."""
     import torch
 
-    from fv2es.models.emotion_queries import EmotionQueries
-    from fv2es.models.registry import create_model
-    from fv2es.training import joint
+    from fv2es.models.compact_queries import CompactQueries
+    from fv2es.training import checkpoint, joint
     from fv2es.training.loop import fit
 
-    torch.manual_seed(0)
-    model = create_model(args.model)
-    if not isinstance(model, EmotionQueries):
+    if args.model != JOINT:
         raise ValueError(f"{args.model} has no fusion that is trained on its own, as {JOINT} has.")
     recipe = replace(joint.RECIPE, epochs=args.epochs or joint.RECIPE.epochs)
-    runs = args.run.parent
-    task = joint.JointTask(model, args.data, runs / "cache", runs / joint.TRUNKS, recipe, plain=args.plain)
-    fit(task, recipe, args.run / "joint")
+    teacher = checkpoint.networks(args.data, args.run.parent, args.plain)
+    torch.manual_seed(0)
+    model = CompactQueries.over(teacher)
+    fit(
+        joint.JointTask(model, args.data, args.run.parent / "cache", recipe, teacher, args.plain),
+        recipe,
+        args.run / "joint",
+    )
 
 
 def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:

@@ -42,18 +42,38 @@ class QueryConfig:
 
 @dataclass(frozen=True, eq=False)
 class StateSequence:
-    """States of B utterances: (B, L, C), `mask` (B, L) True where there is one; `parts`: which of L is whose."""
+    """States of B utterances: (B, L, C), `mask` (B, L) True where there is one; `parts`: which of L is whose.
+
+    answers (B, parts, C): what each part says by itself, if networks have answered already, zero where it is missing.
+    """
 
     states: Tensor
     mask: Tensor
     parts: Mapping[str, slice]
+    answers: Tensor | None = None
+
+    @classmethod
+    def join(cls, empty: Tensor, encoded: Mapping[str, tuple[Tensor, Tensor]], there: Tensor) -> StateSequence:
+        """Each part's states (B', L', C) and mask (B', L') for the B' utterances that have it, one behind the other.
+
+        empty: (B, 0, C), of the kind that is wanted. encoded: part → states and mask, in the order of the sequence; a
+        part that nobody has is (0, 0, C) and (0, 0). there: (B, parts) bool, who has what, in the same order.
+        """
+        states, masks, parts, length = [empty], [there[:, :0]], {}, 0
+        for (name, (own, mask)), having in zip(encoded.items(), there.unbind(1), strict=True):
+            parts[name] = slice(length, length := length + mask.shape[1])
+            states.append(empty.new_zeros(len(empty), *own.shape[1:]))
+            states[-1][having] = own.to(empty.dtype)
+            masks.append(mask.new_zeros(len(empty), mask.shape[1]))
+            masks[-1][having] = mask
+        return cls(torch.cat(states, dim=1), torch.cat(masks, dim=1), parts)
 
     def heard(self, rows: Tensor, modalities: Tensor) -> StateSequence:
         """The utterances `rows` (R,), of which row r hears only `modalities` (R, parts) bool, in the order of parts."""
         widths = torch.tensor([part.stop - part.start for part in self.parts.values()], device=rows.device)
-        return StateSequence(
-            self.states[rows], self.mask[rows] & modalities.repeat_interleave(widths, dim=1), self.parts
-        )
+        mask = self.mask[rows] & modalities.repeat_interleave(widths, dim=1)
+        answers = None if self.answers is None else self.answers[rows] * modalities[..., None]
+        return StateSequence(self.states[rows], mask, self.parts, answers)
 
 
 def encoder(config: QueryConfig, depth: int) -> nn.TransformerEncoder:
@@ -160,7 +180,8 @@ class EarlyFusion(nn.Module):
 class TransformerFusion(nn.Module):
     """`[CLS]` ⊕ all modalities' states, with no pairing in time → transformer → the `[CLS]` state → linear.
 
-    `[CLS]` is learned, not that of the text encoder: it is there where words are missing.
+    `[CLS]` is learned, not that of the text encoder: it is there where words are missing. If modalities have answered
+    by themselves, it carries the sum of their answers.
     """
 
     def __init__(self, config: QueryConfig, modalities: int, emotions: int) -> None:
@@ -175,6 +196,8 @@ class TransformerFusion(nn.Module):
     def fuse(self, sequence: StateSequence) -> tuple[Tensor, Tensor]:
         """The fused states (B, 1 + L, C), `[CLS]` first, and which of them are there (B, 1 + L)."""
         cls = self.cls.expand(len(sequence.states), -1, -1)
+        if sequence.answers is not None:
+            cls = cls + sequence.answers.sum(1, keepdim=True)
         mask = F.pad(sequence.mask, (1, 0), value=True)
         return self.encoder(torch.cat([cls, sequence.states], dim=1), src_key_padding_mask=~mask), mask
 
