@@ -59,12 +59,13 @@ CHINESE_TABS: dict[str, str] = {
     "What each emotion’s query looks at": "每种情感的查询在看什么",
     (
         "Each emotion has a query of its own that reads the fused sequence of words, faces and pieces of the voice; "
-        "the summary is the sequence’s own [CLS] token, which already carries something of all. A cell compares a "
-        "token with an even share of the query’s attention, averaged over layers. Where a query looks is not yet what "
-        "it makes of it."
+        "the summary is the sequence’s own [CLS] token, which carries something of all: in the compact model, what "
+        "words, face and voice answer by themselves. A cell compares a token with an even share of the query’s "
+        "attention, averaged over layers. Where a query looks is not yet what it makes of it."
     ): (
-        "每种情感各有一个查询，读取由文字、面部和声音片段融合成的序列；“汇总”是序列自带的 [CLS] 标记，它已含有各部分的"
-        "信息。每格把一个标记与该查询注意力的平均份额相比，对各层取平均。查询看向哪里，并不等于它由此得出什么。"
+        "每种情感各有一个查询，读取由文字、面部和声音片段融合成的序列；“汇总”是序列自带的 [CLS] 标记，它含有各部分的"
+        "信息：在紧凑模型中，就是文字、面部和声音各自给出的答案。每格把一个标记与该查询注意力的平均份额相比，对各"
+        "层取平均。查询看向哪里，并不等于它由此得出什么。"
     ),
     "words": "文字",
     "face": "面部",

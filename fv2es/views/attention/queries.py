@@ -22,8 +22,9 @@ PARTS = {WORDS: "words", FACE: "face", VOICE: "voice", CLS: "summary"}
 MOST = {WORDS: "most at “{place}”", FACE: "most at the face at {place}", VOICE: "most at the voice at {place}"}
 EXPLANATION = (
     "Each emotion has a query of its own that reads the fused sequence of words, faces and pieces of the voice; the "
-    "summary is the sequence’s own [CLS] token, which already carries something of all. A cell compares a token with "
-    "an even share of the query’s attention, averaged over layers. Where a query looks is not yet what it makes of it."
+    "summary is the sequence’s own [CLS] token, which carries something of all: in the compact model, what words, face "
+    "and voice answer by themselves. A cell compares a token with an even share of the query’s attention, averaged "
+    "over layers. Where a query looks is not yet what it makes of it."
 )
 LONGEST_LABEL = 14  # letters of a word above its column
 
