@@ -24,15 +24,8 @@ def register_model(builder: Builder) -> Builder:
 
 
 def _load_zoo() -> None:
-    from fv2es.models import (  # noqa: F401  (registers on import)
-        compact_queries,
-        emotion_queries,
-        fe2e,
-        late_fusion,
-        rfam_focal,
-        utterance_level,
-        v2em,
-    )
+    # They register on import.
+    from fv2es.models import compact_queries, emotion_queries, fe2e, late_fusion, rfam_focal, utterance_level, v2em  # noqa: F401
 
 
 def list_models() -> tuple[str, ...]:

@@ -16,8 +16,7 @@ per emotion would be theirs, not those of whoever comes next.
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,37 +173,35 @@ def fit_fusion(fusion: BayesFusion, logits: np.ndarray, labels: np.ndarray, thre
     logits (N, modalities, E), thresholds (E,). Half of the rows lose a modality, so that any two are fitted as well.
     """
     there = torch.from_numpy(one_lost(len(logits), logits.shape[1]))
-    given, wanted = torch.from_numpy(logits), torch.from_numpy(labels)
-    common, found = torch.from_numpy(thresholds), copy.deepcopy(fusion).double()
-    optimiser = torch.optim.LBFGS(found.parameters(), max_iter=400, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        margins = found(given, there) - common
-        value = F.cross_entropy(F.pad(margins, (0, 1)), wanted) + HOLD * found.shift.square().mean()
-        value.backward()
-        return value
-
-    optimiser.step(loss)
+    given, common, found = torch.from_numpy(logits), torch.from_numpy(thresholds), copy.deepcopy(fusion).double()
+    _fit(found.parameters(), lambda: found(given, there) - common, labels, found.shift)
     fusion.load_state_dict(found.state_dict())
 
 
 def fit_answers(logits: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> tuple[float, np.ndarray]:
-    """Slope and biases (E,) of what a learnt fusion says of pseudo-utterances (N, E): least cross-entropy, as above."""
-    given, wanted, common = (torch.from_numpy(one) for one in (logits, labels, thresholds))
-    values = torch.zeros(1 + len(thresholds), dtype=torch.double, requires_grad=True)
-    optimiser = torch.optim.LBFGS([values], max_iter=400, line_search_fn="strong_wolfe")
+    """Slope and biases (E,) of what a learnt fusion says of pseudo-utterances (N, E), fitted likewise."""
+    given, common = torch.from_numpy(logits), torch.from_numpy(thresholds)
+    slope, biases = torch.zeros((), dtype=torch.double), torch.zeros(len(thresholds), dtype=torch.double)
+    found = [one.requires_grad_() for one in (slope, biases)]
+    _fit(found, lambda: given * slope.exp() + biases - common, labels, biases)
+    return float(slope.detach().exp()), biases.detach().numpy()
+
+
+def _fit(
+    parameters: Iterable[torch.Tensor], margins: Callable[[], torch.Tensor], labels: np.ndarray, held: torch.Tensor
+) -> None:
+    """In place: least cross-entropy of labels (N,) by margins (N, E) over thresholds and 0 for neutral; one of the
+    parameters is held near none."""
+    wanted = torch.from_numpy(labels)
+    optimiser = torch.optim.LBFGS(parameters, max_iter=400, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        margins = given * values[0].exp() + values[1:] - common
-        value = F.cross_entropy(F.pad(margins, (0, 1)), wanted) + HOLD * values[1:].square().mean()
+        value = F.cross_entropy(F.pad(margins(), (0, 1)), wanted) + HOLD * held.square().mean()
         value.backward()
         return value
 
     optimiser.step(loss)
-    slope, *biases = values.detach().tolist()
-    return math.exp(slope), np.array(biases)
 
 
 def one_lost(count: int, modalities: int) -> np.ndarray:
