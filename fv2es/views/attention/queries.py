@@ -115,7 +115,7 @@ def _shares(looks: Looks, row: int, say: Say) -> str:
         f'<span class="fv-share fv-share-{part}" style="--value:{share:.4f}"></span>' for part, share in shares.items()
     )
     spoken = ", ".join(
-        f'<i class="fv-part fv-share-{part}"></i>{say(PARTS[part])} {100 * share:.0f} %'
+        f'<span><i class="fv-part fv-share-{part}"></i>{say(PARTS[part])} {100 * share:.0f} %</span>'
         for part, share in shares.items()
     )
     most = _most(looks, row, say)
