@@ -349,7 +349,9 @@ def test_a_checkpoints_figures_are_of_rows_that_fusion_was_not_fitted_on(monkeyp
         {name: {"a corpus": single(seed + column, n=200)} for column, name in enumerate(MODALITIES)}
         for seed in (60, 70)
     )
-    figures = scores.fuse(Calibrated(np.ones((3, E)), np.zeros((3, E)), np.full(E, -0.5)))
+    calibrated = Calibrated(np.ones((3, E)), np.zeros((3, E)), np.full(E, -0.5))
+    figures = scores.figures(calibrated)
+    scores.fuse(calibrated)
     assert set(figures) == set(checkpoint.KINDS)
     first, second, everything = fitted_on[1::2]  # each after the worn ones
     assert first | second == everything

@@ -86,8 +86,9 @@ def build(architecture: str, data: Path, run: Path, out: Path, plain: Path | Non
         "trained_on": [*TRAINED_ON, *([PLAIN] if plain else [])],
         "command": f"python -m fv2es train all --model {architecture}{' --plain FOLDER' if plain else ''}",
         "thresholds": thresholds,
-        "metrics": _measure(scored.parts, calibrated) | scored.fuse(calibrated),
+        "metrics": _measure(scored.parts, calibrated) | scored.figures(calibrated),
     }
+    scored.fuse(calibrated)
     hub.save(model, out, config)
     shutil.copyfile(cache / model.inputs.tokenizer, out / model.inputs.tokenizer)
     write_card(out)
@@ -120,19 +121,22 @@ class _Apart:
             self.model.calibration.bias.copy_(torch.from_numpy(found.bias))
         return found
 
-    def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
-        """Settle how modalities are fused, on all rows; by kind of pseudo-utterance, the share that each subset of the
-        modalities gets right where fusion is fitted on one half of the rows and measured on the other."""
-        fusion = self.model.fusion
-        assert isinstance(fusion, BayesFusion)
-        halves = [self._fitted(fusion, calibrated, half) for half in (0, 1)]
-        fusion.load_state_dict(self._fitted(fusion, calibrated, None).state_dict())
+    def fuse(self, calibrated: Calibrated) -> None:
+        """Settle how modalities are fused, on all rows."""
+        self.model.fusion.load_state_dict(self._fitted(calibrated, None).state_dict())
+
+    def figures(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
+        """By kind of pseudo-utterance, the share that each subset of the modalities gets right where fusion is fitted
+        on one half of the rows and measured on the other; to be asked before it is settled."""
+        halves = [self._fitted(calibrated, half) for half in (0, 1)]
         return {
             name: _mean([self._right(one, calibrated, 1 - half, silent) for half, one in enumerate(halves)])
             for name, silent in KINDS.items()
         }
 
-    def _fitted(self, fusion: BayesFusion, calibrated: Calibrated, half: int | None) -> BayesFusion:
+    def _fitted(self, calibrated: Calibrated, half: int | None) -> BayesFusion:
+        fusion = self.model.fusion
+        assert isinstance(fusion, BayesFusion)
         drawn = [_pseudo(parts, calibrated, half, SILENT, SHARES) for parts in (self.worn, self.parts)]
         logits, labels = (np.concatenate(both) for both in zip(*drawn, strict=True))
         found = copy.deepcopy(fusion)
@@ -159,15 +163,15 @@ class _Joint(_Apart):
         self.fusion.load_state_dict(_best(run / "joint"))
         self.task = JointTask(model, data, cache, plain=plain)
 
-    def fuse(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
+    def fuse(self, calibrated: Calibrated) -> None:
+        self.fusion.rescale(*map(torch.as_tensor, self._line(calibrated, None)))
+
+    def figures(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
         halves = [self._line(calibrated, half) for half in (0, 1)]
-        whole = self._line(calibrated, None)
-        figures = {
+        return {
             name: _mean([self._right_on(line, calibrated, 1 - half, silent) for half, line in enumerate(halves)])
             for name, silent in KINDS.items()
         }
-        self.fusion.rescale(*map(torch.as_tensor, whole))
-        return figures
 
     def _line(self, calibrated: Calibrated, half: int | None) -> Line:
         logits, labels = [], []
