@@ -269,7 +269,7 @@ def test_what_is_fitted_is_what_ships(task, monkeypatch):
     scored.model, scored.fusion, scored.task = model, model.fusion, task
     calibrated = Calibrated(np.ones((3, 6)), np.zeros((3, 6)), np.zeros(6))
     rows, hears = np.arange(12)[:, None].repeat(3, 1), torch.from_numpy(one_lost(12, 3))
-    lines = [scored._line(calibrated, half) for half in (0, 1, None)]
+    lines = [scored._fitted(calibrated, half) for half in (0, 1, None)]
     with torch.inference_mode():
         before = task.together(model.fusion, rows, hears)
     figures = scored.figures(calibrated)

@@ -47,7 +47,6 @@ class AnswersFusion(QueryFusion):
 
     def __init__(self, config: QueryConfig, states: Mapping[str, int], emotions: int) -> None:
         super().__init__(config, len(states), emotions)
-        self.width = config.width
         self.project = nn.ModuleDict({name: project(width, config.width) for name, width in states.items()})
         self.encoders = nn.ModuleDict(
             {FACE: encoder(config, config.face_depth), VOICE: encoder(config, config.voice_depth)}
@@ -59,8 +58,8 @@ class AnswersFusion(QueryFusion):
 
         perceived: what is made of those that have a modality; one that nobody has needs no entry. present: (B, 3) bool.
         """
-        empty = self.cls.new_zeros(len(present), 0, self.width)
-        answers = self.cls.new_zeros(len(present), len(ORDER), self.width)
+        width = self.cls.shape[-1]
+        empty, answers = (self.cls.new_zeros(len(present), count, width) for count in (0, len(ORDER)))
         encoded = {}
         for place, name in enumerate(ORDER):
             encoded[name] = empty[:0], present.new_zeros(0, 0)
@@ -97,27 +96,24 @@ class CompactQueries(MultimodalModel):
         """What a modality's network makes of those utterances of the batch that have it, of which there are some."""
         if name == WORDS:
             assert isinstance(self.words, Words)
-            there = batch.token_mask.any(1)
-            tokens, mask = batch.tokens[there], batch.token_mask[there]
+            tokens, mask = batch.of(WORDS)
             states = self.words.encoder(tokens, mask)
             return Perceived(states, mask, self.words.read(self.words.dropout(states[:, 0]), tokens, mask))
+        pictures, counts = batch.of(name)
         if name == FACE:
             assert isinstance(self.face, Trunked)
-            counts = batch.face_counts[batch.face_counts > 0]
-            maps = self.face.maps(batch.faces)
+            maps = self.face.maps(pictures)
             logits = self.face.read(maps, counts)
         else:
             assert isinstance(self.voice, Voice)
-            counts = batch.piece_counts[batch.piece_counts > 0]
-            maps = self.voice.network.maps(batch.pieces)
-            logits = self.voice.read(maps, batch.pieces, counts)
+            maps = self.voice.network.maps(pictures)
+            logits = self.voice.read(maps, pictures, counts)
         states, padding = pad(maps.mean((0, -2, -1)), counts)
         return Perceived(states, ~padding, logits)
 
     def forward(self, batch: Batch) -> Output:
         present = batch.present
-        somebody = present.any(0).tolist()
-        seen = {name: self.perceive(name, batch) for name, there in zip(MODALITIES, somebody, strict=True) if there}
+        seen = {name: self.perceive(name, batch) for name in batch.occurring}
         alone = self.calibrated({name: one.logits for name, one in seen.items()}, present)
         # First every utterance as it is, then without words what may not have been said.
         unsure = batch.in_doubt

@@ -104,14 +104,10 @@ class EmotionQueries(MultimodalModel):
 
     def encode(self, name: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """One modality's states (B', L, width) and mask (B', L) for the B' utterances of the batch that have it."""
-        there = batch.present[:, MODALITIES.index(name)]
-        if not there.any():
-            return self.calibration.bias.new_zeros(0, 0, self.config.width), there.new_zeros(0, 0)
-        if name == FACE:
-            return self.face(batch.faces, batch.face_counts[there])
-        if name == VOICE:
-            return self.voice(batch.pieces, batch.piece_counts[there])
-        return self.words(batch.tokens[there], batch.token_mask[there])
+        if name not in batch.occurring:
+            return self.calibration.bias.new_zeros(0, 0, self.config.width), batch.present.new_zeros(0, 0)
+        encoded: tuple[Tensor, Tensor] = getattr(self, name)(*batch.of(name))
+        return encoded
 
     def sequence(self, batch: Batch) -> StateSequence:
         """The encoders' states T ⊕ I ⊕ A of every utterance. What nobody in the batch has takes no place."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fv2es.modalities.spectrogram import N_FFT, PIECE_COLUMNS, pieces
-from fv2es.schema import MODALITIES, N_MELS, SAMPLE_RATE, WORDS, Utterance
+from fv2es.schema import FACE, MODALITIES, N_MELS, SAMPLE_RATE, WORDS, Utterance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +107,20 @@ class Batch:
         present = self.present
         unsure = self.confidence < 1 if len(self.confidence) else torch.zeros_like(present[:, 0])
         return (unsure & present[:, MODALITIES.index(WORDS)] & (present.sum(1) > 1)).nonzero()[:, 0]
+
+    @property
+    def occurring(self) -> list[str]:
+        """The modalities that somebody has."""
+        return [name for name, there in zip(MODALITIES, self.present.any(0).tolist(), strict=True) if there]
+
+    def of(self, name: str) -> tuple[Tensor, Tensor]:
+        """What a modality's network takes of the B' utterances that have it: faces or pieces and how many each has
+        (B',), or tokens and their mask (B', L)."""
+        if name == WORDS:
+            there = self.token_mask.any(1)
+            return self.tokens[there], self.token_mask[there]
+        items, counts = (self.faces, self.face_counts) if name == FACE else (self.pieces, self.piece_counts)
+        return items, counts[counts > 0]
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on that device."""

@@ -49,12 +49,8 @@ class MultimodalModel(nn.Module):
 
     def raw(self, name: str, batch: Batch) -> Tensor:
         """One modality's raw logits (B', E) for the B' utterances of the batch that have it."""
-        if name == "face":
-            return self.face(batch.faces, batch.face_counts[batch.face_counts > 0])
-        if name == "voice":
-            return self.voice(batch.pieces, batch.piece_counts[batch.piece_counts > 0])
-        there = batch.token_mask.any(1)
-        return self.words(batch.tokens[there], batch.token_mask[there])
+        logits: Tensor = getattr(self, name)(*batch.of(name))
+        return logits
 
     def calibrated(self, raw: Mapping[str, Tensor], present: Tensor) -> Tensor:
         """Modality → raw logits (B', E) of the B' utterances that have it → (B, 3, E), zero where missing.
@@ -71,9 +67,7 @@ class MultimodalModel(nn.Module):
     def forward(self, batch: Batch) -> Output:
         """Every modality that an utterance has, calibrated, and fused; whatever else is in the batch."""
         present = batch.present
-        somebody = present.any(0).tolist()
-        raw = {name: self.raw(name, batch) for name, there in zip(MODALITIES, somebody, strict=True) if there}
-        calibrated = self.calibrated(raw, present)
+        calibrated = self.calibrated({name: self.raw(name, batch) for name in batch.occurring}, present)
         fused = self.fusion(calibrated, present)
         if len(rows := batch.in_doubt):
             fused = with_doubt(batch, fused, self.fusion(calibrated[rows], without_words(present[rows])))

@@ -106,7 +106,8 @@ def networks(data: Path, runs: Path, plain: Path | None = None) -> MultimodalMod
 class _Apart:
     """Three networks that never met; their fusion is fitted on the validation rows, worn and as they are.
 
-    parts: modality → corpus → what is said of its validation part, uncalibrated; worn: of the same, made worse.
+    parts: modality → corpus → what is said of its validation part, uncalibrated; worn: of the same, made worse. What
+    `_fitted` gives is what `_right` takes.
     """
 
     def __init__(self, model: MultimodalModel, data: Path, run: Path, cache: Path, plain: Path | None) -> None:
@@ -134,7 +135,7 @@ class _Apart:
             for name, silent in KINDS.items()
         }
 
-    def _fitted(self, calibrated: Calibrated, half: int | None) -> BayesFusion:
+    def _fitted(self, calibrated: Calibrated, half: int | None) -> Any:
         fusion = self.model.fusion
         assert isinstance(fusion, BayesFusion)
         drawn = [_pseudo(parts, calibrated, half, SILENT, SHARES) for parts in (self.worn, self.parts)]
@@ -143,10 +144,10 @@ class _Apart:
         fit_fusion(found, logits, labels, calibrated.thresholds)
         return found
 
-    def _right(self, fusion: BayesFusion, calibrated: Calibrated, half: int, silent: float) -> dict[str, float]:
+    def _right(self, fitted: Any, calibrated: Calibrated, half: int, silent: float) -> dict[str, float]:
         logits, labels = _pseudo(self.parts, calibrated, half, silent)
         with torch.inference_mode():
-            said = {one: fusion(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
+            said = {one: fitted(torch.from_numpy(logits), present_of(one, len(logits))) for one in SUBSETS}
         return {"+".join(one): _right(fused.double().numpy(), labels, calibrated) for one, fused in said.items()}
 
 
@@ -164,16 +165,9 @@ class _Joint(_Apart):
         self.task = JointTask(model, data, cache, plain=plain)
 
     def fuse(self, calibrated: Calibrated) -> None:
-        self.fusion.rescale(*map(torch.as_tensor, self._line(calibrated, None)))
+        self.fusion.rescale(*map(torch.as_tensor, self._fitted(calibrated, None)))
 
-    def figures(self, calibrated: Calibrated) -> dict[str, dict[str, float]]:
-        halves = [self._line(calibrated, half) for half in (0, 1)]
-        return {
-            name: _mean([self._right_on(line, calibrated, 1 - half, silent) for half, line in enumerate(halves)])
-            for name, silent in KINDS.items()
-        }
-
-    def _line(self, calibrated: Calibrated, half: int | None) -> Line:
+    def _fitted(self, calibrated: Calibrated, half: int | None) -> Line:
         logits, labels = [], []
         for view in (1, 0):  # worn, and as they are
             items, wanted = _drawn(self.task.numbered(), half, SILENT, SHARES)
@@ -181,9 +175,9 @@ class _Joint(_Apart):
             labels.append(wanted)
         return fit_answers(np.concatenate(logits), np.concatenate(labels), calibrated.thresholds)
 
-    def _right_on(self, line: Line, calibrated: Calibrated, half: int, silent: float) -> dict[str, float]:
+    def _right(self, fitted: Line, calibrated: Calibrated, half: int, silent: float) -> dict[str, float]:
         items, labels = _drawn(self.task.numbered(), half, silent)
-        slope, biases = line
+        slope, biases = fitted
         figures = {}
         for subset in SUBSETS:
             if len(subset) > 1:

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fv2es.data.ferplus import one_hot
 from fv2es.emotions import MOSEI
 from fv2es.models.compact_queries import AnswersFusion, CompactQueries, Perceived
 from fv2es.models.emotion_queries import ordered
@@ -139,7 +140,7 @@ class JointTask:
         found = {}
         for name, corpus in self.valid.items():
             numbers = np.arange(len(corpus.label))[:, None].astype(float)
-            truth = corpus.targets > 0 if name == WORDS else _one_hot(corpus.label)
+            truth = corpus.targets > 0 if name == WORDS else one_hot(corpus.label)
             found[name] = Scored(numbers, truth, corpus.chance if name == VOICE else np.ones(len(truth)))
         return found
 
@@ -147,7 +148,7 @@ class JointTask:
         """Macro-F1 at each emotion's best threshold, of two modalities and of three, silent ones among them."""
         assert isinstance(model, AnswersFusion)
         rows, label = pseudo_utterances(self.numbered(), VALIDATION, silent=SILENT)
-        truth, numbers = _one_hot(label), rows[..., 0].astype(int)
+        truth, numbers = one_hot(label), rows[..., 0].astype(int)
         figures = {}
         for subset in TOGETHER:
             logits = self.together(model, numbers, present_of(subset, len(label)))
@@ -160,11 +161,6 @@ def _said(fusion: AnswersFusion, perceived: Mapping[str, Perceived], hears: Tens
     """(B, E) logits of B utterances that have all three, of which (B, 3) are heard."""
     sequence = fusion.sequence(perceived, torch.ones_like(hears))
     return fusion(sequence.heard(torch.arange(len(hears)), ordered(hears)))
-
-
-def _one_hot(label: np.ndarray) -> np.ndarray:
-    """(N,) with `len(MOSEI)` = neutral → (N, E) bool."""
-    return label[:, None] == np.arange(len(MOSEI))
 
 
 def _more(corpus: Corpus, label: np.ndarray, items: list[list[int]], rng: np.random.Generator) -> list[list[int]]:
