@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from fractions import Fraction
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,14 @@ RATE = 16_000
 WAIT = 120_000  # milliseconds for a browser: an upper bound and never the thing that is tested
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure() -> None:
     """Processes that share the tests share no temporary folder: a page deletes at its end what was uploaded to it, and
     the same clip has the same name in all pages."""
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         folder = tempfile.mkdtemp(prefix=f"{worker}-")
         os.environ["TMPDIR"] = tempfile.tempdir = folder
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        # multiprocessing's own folder lies in it and goes first, with priority -100.
+        Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=-101)
 
 
 def tone(seconds: float, hertz: float = 440.0, rate: int = RATE) -> np.ndarray:
