@@ -65,6 +65,7 @@ def test_a_folded_trunk_is_plain_convolutions_without_anything_to_train():
     assert kinds <= {nn.Conv2d, nn.MaxPool2d, nn.Identity}
     assert sum(isinstance(one, nn.Conv2d) for one in trunk.modules()) == 4
     assert not any(parameter.requires_grad for parameter in trunk.parameters())
+    assert trunk(torch.randn(2, 3, 16, 16)).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_folding_twice_is_folding_once():

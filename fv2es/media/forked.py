@@ -19,6 +19,9 @@ BIRTH = 20.0  # seconds until a nursery that does not answer is given up; on a b
 UNKNOWN = 255  # the code of a process of which nobody can tell how it ended
 PATIENCE = 2.0  # seconds for its last children to end, once no more are wanted; then nobody tells how they end
 LOOK = 0.02  # seconds, at most, from one look at whether it has ended to the next
+# For glibc: memory for frames comes in huge pages, where there are any, and what is free is kept for the next frame. A
+# child lives as long as its clip.
+MALLOC = ("hugetlb=1", f"mmap_threshold={32 << 20}", f"trim_threshold={256 << 20}")
 
 
 class Barren(Exception):
@@ -32,7 +35,9 @@ class Nursery:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(BIRTH)
         with theirs:
-            self._process = started("fv2es.media.nursery", stdin=theirs, stdout=subprocess.DEVNULL)
+            tunables = ":".join(f"glibc.malloc.{one}" for one in MALLOC)
+            settings = {"GLIBC_TUNABLES": tunables}
+            self._process = started("fv2es.media.nursery", settings=settings, stdin=theirs, stdout=subprocess.DEVNULL)
         self._finalizer = weakref.finalize(self, _leave, self._socket, self._process)
 
     @staticmethod

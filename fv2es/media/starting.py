@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 LEFT = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
 
-def started(module: str, *arguments: object, **more: Any) -> subprocess.Popen[bytes]:
-    """`python -m module arguments`, out of reach of a terminal's Ctrl-C: that is for us, who end ours in order."""
+def started(
+    module: str, *arguments: object, settings: Mapping[str, str] | None = None, **more: Any
+) -> subprocess.Popen[bytes]:
+    """`python -m module arguments`, out of reach of a terminal's Ctrl-C: that is for us, who end ours in order.
+
+    settings: more of its environment.
+    """
     command = [sys.executable, "-S", "-P", "-m", module, *map(str, arguments)]
-    return subprocess.Popen(command, bufsize=0, env=_environment(), start_new_session=True, **more)
+    environment = {**_environment(), **(settings or {})}
+    return subprocess.Popen(command, bufsize=0, env=environment, start_new_session=True, **more)
 
 
 def _environment() -> dict[str, str]:

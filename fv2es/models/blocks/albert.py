@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fv2es.models.blocks.attention import attend
+from fv2es.models.blocks.pointwise import Pointwise
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class AlbertLayer(nn.Module):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        self.query = nn.Linear(config.width, config.width)
-        self.key = nn.Linear(config.width, config.width)
-        self.value = nn.Linear(config.width, config.width)
-        self.proj = nn.Linear(config.width, config.width)
+        self.query = Pointwise(config.width, config.width)
+        self.key = Pointwise(config.width, config.width)
+        self.value = Pointwise(config.width, config.width)
+        self.proj = Pointwise(config.width, config.width)
         self.attention_norm = nn.LayerNorm(config.width, eps=1e-12)
-        self.expand = nn.Linear(config.width, config.feed_forward)
-        self.contract = nn.Linear(config.feed_forward, config.width)
+        self.expand = Pointwise(config.width, config.feed_forward)
+        self.contract = Pointwise(config.feed_forward, config.width)
         self.norm = nn.LayerNorm(config.width, eps=1e-12)
         self.dropout = nn.Dropout(config.dropout)
 

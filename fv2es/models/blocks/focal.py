@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from fv2es.models.blocks.nested import DropPath
 from fv2es.models.blocks.picture import one_picture
+from fv2es.models.blocks.pointwise import Pointwise
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class FocalModulation(nn.Module):
     def __init__(self, width: int, levels: int, window: int) -> None:
         super().__init__()
         self.sizes = (width, width, levels + 1)  # query, context, gates
-        self.split = nn.Linear(width, sum(self.sizes))
+        self.split = Pointwise(width, sum(self.sizes))
         self.contexts = nn.ModuleList(
             nn.Conv2d(width, width, size, padding=size // 2, groups=width, bias=False)
             for size in range(window, window + 2 * levels, 2)
         )
-        self.modulator = nn.Linear(width, width)
-        self.proj = nn.Linear(width, width)
+        self.modulator = Pointwise(width, width)
+        self.proj = Pointwise(width, width)
         self.watchers: list[list[Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,10 +86,10 @@ class FocalLayer(nn.Module):
         self.modulation = FocalModulation(width, config.focal_levels, config.focal_window)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(
-            nn.Linear(width, config.mlp_ratio * width),
+            Pointwise(width, config.mlp_ratio * width),
             nn.GELU(),
             nn.Dropout(config.dropout),
-            nn.Linear(config.mlp_ratio * width, width),
+            Pointwise(config.mlp_ratio * width, width),
             nn.Dropout(config.dropout),
         )
         self.drop_path = DropPath(drop_path)

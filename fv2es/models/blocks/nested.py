@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fv2es.models.blocks.attention import attend, attention_weights
+from fv2es.models.blocks.pointwise import Pointwise
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class BlockAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Pointwise(width, 3 * width)
+        self.proj = Pointwise(width, width)
         self.watchers: list[list[Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,10 +103,10 @@ class NestedLayer(nn.Module):
         self.attention = BlockAttention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = nn.Sequential(
-            nn.Linear(width, mlp_ratio * width),
+            Pointwise(width, mlp_ratio * width),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(mlp_ratio * width, width),
+            Pointwise(mlp_ratio * width, width),
             nn.Dropout(dropout),
         )
         self.drop_path = DropPath(drop_path)
