@@ -7,12 +7,16 @@ so streamed and batch results are the same numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fv2es.emotions import NEUTRAL
 from fv2es.schema import MODALITIES, Prediction, Reading, Summary, Utterance
+
+if TYPE_CHECKING:
+    from fv2es.reader import Reader
 
 JSON_SCHEMA = 1
 _PROBABILITY_DIGITS = 6  # float32 carries no more, and no reading changes side of its threshold by the rounding
@@ -165,3 +169,29 @@ def analysis_json(
         "summary": summary_json(summary),
         "notes": list(notes),
     }
+
+
+class Document:
+    """The whole document of a clip that is still being read; it keeps of each reading no more than its JSON.
+
+    model: what the document calls the model; reader: whose readings they are.
+    """
+
+    def __init__(self, file: str, model: str, reader: Reader) -> None:
+        self._whole = partial(analysis_json, file=file, model=model, checkpoint=reader.checkpoint.identity)
+        self._fold = Fold(reader.emotions, reader.thresholds)
+        self._utterances: list[dict[str, Any]] = []
+
+    def add(self, reading: Reading) -> None:
+        """Raises ValueError for a reading over other emotions."""
+        self._fold.add(reading)
+        self._utterances.append(reading_json(reading))
+
+    @property
+    def summary(self) -> Summary:
+        """The averages so far."""
+        return self._fold.summary
+
+    def json(self, duration: float | None, notes: Sequence[str]) -> dict[str, Any]:
+        """What is known so far. duration: seconds."""
+        return self._whole(duration=duration, summary=self.summary, utterances=self._utterances, notes=notes)

@@ -61,6 +61,13 @@ def test_nothing_is_convolved_under_autocast(monkeypatch):
     assert not seen
 
 
+def test_without_onednn_nothing_is_convolved(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    seen = convolutions(monkeypatch)
+    Pointwise(64, 192)(torch.randn(CONVOLVED))
+    assert not seen
+
+
 def test_it_learns_as_a_linear_layer_does():
     torch.manual_seed(0)
     layer, plain = Pointwise(64, 192), nn.Linear(64, 192)

@@ -1,6 +1,7 @@
 """Probabilities, the fold, and the JSON of `analyse`."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -97,6 +98,23 @@ def test_fold_refuses_other_emotions():
     fold = results.Fold(("anger", "neutral"), np.array([0.5, 0.5]))
     with pytest.raises(ValueError, match="anger, neutral"):
         fold.add(make_reading())
+
+
+def test_a_document_grows_to_that_of_all_readings():
+    reader = SimpleNamespace(emotions=MOSEI, thresholds=THRESHOLDS, checkpoint=SimpleNamespace(identity={"name": "it"}))
+    document, readings = results.Document("a.mp4", "tiny", reader), [make_reading(), make_reading()]
+    assert document.json(None, [])["utterances"] == []
+    for number, reading in enumerate(readings, start=1):
+        document.add(reading)
+        assert document.json(1.5, ["No words."]) == results.analysis_json(
+            file="a.mp4",
+            duration=1.5,
+            model="tiny",
+            checkpoint={"name": "it"},
+            summary=results.summarise(readings[:number], MOSEI, THRESHOLDS),
+            utterances=[results.reading_json(one) for one in readings[:number]],
+            notes=["No words."],
+        )
 
 
 def test_json_has_exactly_the_keys_of_the_contract():

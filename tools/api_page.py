@@ -48,7 +48,7 @@ PUBLIC = {
     "models.inputs": ("InputConfig", "FaceInput", "MelInput", "Batch", "make_batch"),
     "models.watching": ("can_be_watched", "watch", "Watch", "piece_times"),
     "results": ("probabilities", "single_label", "make_reading", "Fold", "summarise", "reading_json", "summary_json",
-                "analysis_json"),
+                "analysis_json", "Document"),
     "again": ("edited", "rerun", "watched", "leave_one_out", "compare", "AgainError"),
     "data.manifest": ("Row", "read_manifest", "ManifestError"),
     "data.packs": ("open_pack", "Pack", "Item", "utterance", "PackError"),

@@ -29,7 +29,7 @@ class FileReader:
         with a file."""
         from fv2es.limits import Limits
         from fv2es.pipeline import analyse
-        from fv2es.results import Fold, analysis_json, reading_json
+        from fv2es.results import Document
 
         typed = job.text is not None
         with analyse(
@@ -42,16 +42,7 @@ class FileReader:
             decoders=self._decoders,
             transcriber=None if typed else self._transcriber,
         ) as analysis:
-            fold, utterances = Fold(self._reader.emotions, self._reader.thresholds), []
+            document = Document(job.file.name, self.settings.model, self._reader)
             for reading in analysis:
-                fold.add(reading)
-                utterances.append(reading_json(reading))
-            return analysis_json(
-                file=job.file.name,
-                duration=analysis.duration,
-                model=self.settings.model,
-                checkpoint=self._reader.checkpoint.identity,
-                summary=fold.summary,
-                utterances=utterances,
-                notes=[*([] if typed else self._notes), *analysis.notes],
-            )
+                document.add(reading)
+            return document.json(analysis.duration, [*([] if typed else self._notes), *analysis.notes])

@@ -69,35 +69,25 @@ def _analyse(options: argparse.Namespace, progress: Progress, stream: IO[bytes])
 
     Attention goes to `stream` where it is wanted; the second value says whether there was any.
     """
-    from fv2es.results import Fold, analysis_json, reading_json
+    from fv2es.results import Document
     from fv2es.takeaway.arrays import AttentionFile, NpzWriter
 
     lines = sys.stderr if options.json == STDOUT else sys.stdout
     with _open(options) as analysis, NpzWriter(stream) as writer:
         attention = AttentionFile(writer)
-        fold, utterances = Fold(analysis.reader.emotions, analysis.reader.thresholds), []
+        document = Document(Path(options.clip).name, options.model, analysis.reader)
         noted = _say_notes(analysis, 0, progress)
         progress.update(0, analysis.expected)
         for reading in _readings(analysis, options.clip):
             noted = _say_notes(analysis, noted, progress)
             progress.say(reading_line(reading), lines)
             progress.update(reading.span.end, analysis.expected)
-            fold.add(reading)
-            utterances.append(reading_json(reading))
+            document.add(reading)
             attention.add(reading)
         _say_notes(analysis, noted, progress)
-        progress.say(summary_line(fold.summary), lines)
-        attention.finish(fold.emotions)
-        document = analysis_json(
-            file=Path(options.clip).name,
-            duration=analysis.duration,
-            model=options.model,
-            checkpoint=analysis.reader.checkpoint.identity,
-            summary=fold.summary,
-            utterances=utterances,
-            notes=analysis.notes,
-        )
-    return document, attention.found
+        progress.say(summary_line(document.summary), lines)
+        attention.finish(analysis.reader.emotions)
+        return document.json(analysis.duration, analysis.notes), attention.found
 
 
 def _open(options: argparse.Namespace) -> Analysis:

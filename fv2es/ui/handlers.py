@@ -22,7 +22,7 @@ from fv2es.hub import CheckpointError
 from fv2es.media import MediaError
 from fv2es.modalities.speech import SpeechError
 from fv2es.pipeline import Analysis
-from fv2es.results import Fold, analysis_json, reading_json
+from fv2es.results import Document
 from fv2es.takeaway import Shelf, ShelfError
 from fv2es.ui import looking
 from fv2es.ui.drawing import (
@@ -235,12 +235,11 @@ class Handlers:
         request = Request(clip, *options)
         try:
             with closing(self._analyse(clip, **request.options)) as analysis:
-                fold, utterances = Fold(analysis.reader.emotions, analysis.reader.thresholds), []
+                document = Document(Path(clip).name, analysis.reader.name, analysis.reader)
                 for reading in analysis:
-                    fold.add(reading)
-                    utterances.append(reading_json(reading))
-                    yield _document(request, analysis, fold, utterances)
-                yield _document(request, analysis, fold, utterances)
+                    document.add(reading)
+                    yield document.json(analysis.duration, analysis.notes)
+                yield document.json(analysis.duration, analysis.notes)
         except SENTENCES as error:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
@@ -270,18 +269,6 @@ def _thresholds(given: Any, run: Run) -> np.ndarray | None:
         return None
     moved = np.array(values, np.float64)
     return None if np.array_equal(moved, first.thresholds) else moved
-
-
-def _document(request: Request, analysis: Analysis, fold: Fold, utterances: list[dict[str, Any]]) -> dict[str, Any]:
-    return analysis_json(
-        file=Path(request.clip).name,
-        duration=analysis.duration,
-        model=analysis.reader.name,
-        checkpoint=analysis.reader.checkpoint.identity,
-        summary=fold.summary,
-        utterances=utterances,
-        notes=analysis.notes,
-    )
 
 
 def _unexpected(say: Say = str) -> str:

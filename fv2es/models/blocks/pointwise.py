@@ -28,5 +28,7 @@ class Pointwise(nn.Linear):
     def _is_worth_it(self, x: Tensor) -> bool:
         if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
             return False
+        if not torch.backends.mkldnn.is_available():  # oneDNN, which not every build of PyTorch has
+            return False
         cells = x.numel() // self.in_features
         return cells >= MANY and cells % PICTURES == 0 and cells * self.weight.numel() >= WORTH
