@@ -21,7 +21,8 @@ PATIENCE = 2.0  # seconds for its last children to end, once no more are wanted;
 LOOK = 0.02  # seconds, at most, from one look at whether it has ended to the next
 # For glibc: memory for frames comes in huge pages, where there are any, and what is free is kept for the next frame. A
 # child lives as long as its clip.
-MALLOC = ("hugetlb=1", f"mmap_threshold={32 << 20}", f"trim_threshold={256 << 20}")
+TUNABLES = ("hugetlb=1", f"mmap_threshold={32 << 20}", f"trim_threshold={256 << 20}")
+MALLOC = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{one}" for one in TUNABLES)}
 
 
 class Barren(Exception):
@@ -35,9 +36,7 @@ class Nursery:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(BIRTH)
         with theirs:
-            tunables = ":".join(f"glibc.malloc.{one}" for one in MALLOC)
-            settings = {"GLIBC_TUNABLES": tunables}
-            self._process = started("fv2es.media.nursery", settings=settings, stdin=theirs, stdout=subprocess.DEVNULL)
+            self._process = started("fv2es.media.nursery", settings=MALLOC, stdin=theirs, stdout=subprocess.DEVNULL)
         self._finalizer = weakref.finalize(self, _leave, self._socket, self._process)
 
     @staticmethod
