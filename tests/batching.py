@@ -26,7 +26,7 @@ class Obedient:
         """Needs nothing."""
 
     def __call__(self, job: Job) -> dict[str, Any]:
-        with (job.file.parent / LOG).open("a", encoding="utf-8") as log:
+        with (job.file.parent / LOG).open("a", encoding="utf-8", errors="replace") as log:
             log.write(f"{job.file.name}\n")
         whole = job.file.parent / f"{os.getpid()}-{BOSS}"  # whoever reads it meanwhile finds it whole
         whole.write_text(str(os.getppid()), encoding="utf-8")
@@ -101,6 +101,6 @@ def run(folder: str, out: str, workers: int) -> None:
     from fv2es.batch.workers import read_all
 
     shelf = Shelf(Path(out))
-    left = [job for job in gather([folder]) if not shelf.has(job.name)]
+    left = [job for job in gather([folder]) if not shelf.has(job)]
     for _ in read_all(left, SETTINGS, Path(out), workers=workers, make=Obedient):
         pass

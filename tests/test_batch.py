@@ -15,7 +15,7 @@ from batching import SETTINGS, Obedient, Stillborn, Unable, fill, times_read
 from processes import until
 
 from fv2es.batch import workers
-from fv2es.batch.jobs import BatchError, gather, shard
+from fv2es.batch.jobs import LONGEST, BatchError, gather, shard
 from fv2es.batch.record import DONE, FAILED, FOLDER, Shelf, keep
 from fv2es.batch.tables import write_tables
 from fv2es.batch.workers import Careful, read_all
@@ -139,7 +139,7 @@ def test_a_poison_file_costs_itself_only(mixed, count):
     assert {one.error for one in outcomes if one.name.startswith("poison")} == {
         "The process that read this file died: the file may be damaged, or the memory was too small."
     }
-    assert all(Shelf(out).has(one.name) for one in outcomes)
+    assert all(Shelf(out).get(one.name) for one in outcomes)
     assert times_read(folder) == names(gather([folder])), "each once"
 
 
@@ -240,6 +240,34 @@ def test_parquet_says_the_same(mixed):
                 assert text == ("" if value is None else str(value)) or float(text) == value
 
 
+def test_parquet_holds_every_row_of_more_than_it_holds_at_once(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    monkeypatch.setattr("fv2es.batch.tables.ROWS", 3)
+    jobs = gather([fill(tmp_path / "in", *(f"{number:02}.mp4" for number in range(10)))])
+    list(read_all(jobs, SETTINGS, tmp_path / "out", make=Obedient))
+    write_tables(Shelf(tmp_path / "out"), names(jobs), MOSEI)
+    for title, count in (("utterances", 20), ("files", 10)):
+        found = parquet.read_table(tmp_path / "out" / f"{title}.parquet").to_pylist()
+        assert len(found) == count
+        assert [row["file"] for row in found] == [row["file"] for row in rows(tmp_path / "out" / f"{title}.csv")]
+
+
+def test_names_that_a_file_system_or_an_encoding_refuses(tmp_path):
+    folder = fill(tmp_path / "in", "z.mp4")
+    odd = [os.fsencode(folder) + b"/caf\xe9.wav", os.fsencode(folder / ("\u7535" * 83 + ".mp4"))]
+    for name in odd:
+        Path(os.fsdecode(name)).write_bytes(b"some")
+    jobs = gather([folder])
+    outcomes = list(read_all(jobs, SETTINGS, tmp_path / "out", make=Obedient))
+    assert [one.status for one in outcomes] == [DONE] * 3
+    assert len({job.name for job in jobs}) == 3
+    assert all(len(job.name.encode()) <= LONGEST for job in jobs)
+    assert {Path(job.name).suffix for job in jobs} == {".mp4", ".wav"}
+    write_tables(Shelf(tmp_path / "out"), names(jobs), MOSEI)
+    assert {row["status"] for row in rows(tmp_path / "out" / "files.csv")} == {DONE}
+    assert all(Shelf(tmp_path / "out").has(job) for job in gather([folder])), "the same names the next time"
+
+
 # The command
 
 
@@ -269,6 +297,29 @@ def test_the_command_resumes_and_tries_again(stubbed, tmp_path, capfd):
     assert [one["status"] for one in rows(stubbed / "files.csv")] == ["done", "failed", "done"]
 
 
+def test_a_result_stands_for_its_own_file_only(stubbed, tmp_path, capfd):
+    for day in ("day1", "day2"):
+        fill(tmp_path / day, "a.mp4", "broken-1.mp4")
+        for file in (tmp_path / day).iterdir():
+            file.write_text(f"{day} {file.name}", encoding="utf-8")
+    command = ["batch", str(tmp_path / "day1"), "--out", str(stubbed)]
+    assert main(command) == 0
+    before = (stubbed / FOLDER / "a.mp4.json").read_bytes()
+    for inputs in (["day2"], ["day2", "day1"]):
+        assert main(["batch", *(str(tmp_path / one) for one in inputs), "--out", str(stubbed), "--resume"]) == 2
+        assert "of another file than" in capfd.readouterr().err
+    assert (stubbed / FOLDER / "a.mp4.json").read_bytes() == before
+    assert main([*command[:2], str(tmp_path / "day2"), *command[2:], "--resume"]) == 0, "new ones behind the others"
+    assert times_read(tmp_path / "day1") == ["a.mp4", "broken-1.mp4"]
+    assert times_read(tmp_path / "day2") == ["a.mp4", "broken-1.mp4"]
+    (tmp_path / "day1").rename(tmp_path / "day0")
+    assert main(["batch", str(tmp_path / "day0"), str(tmp_path / "day2"), "--out", str(stubbed), "--resume"]) == 0
+    assert times_read(tmp_path / "day0") == ["a.mp4", "broken-1.mp4"], "moved, it is the same file"
+    (tmp_path / "day0" / "broken-1.mp4").write_text("repaired", encoding="utf-8")
+    assert main(["batch", str(tmp_path / "day0"), str(tmp_path / "day2"), "--out", str(stubbed), "--resume"]) == 0
+    assert times_read(tmp_path / "day0") == ["a.mp4", "broken-1.mp4", "broken-1.mp4"]
+
+
 @pytest.mark.slow
 def test_a_clip_gets_the_document_that_analyse_gives(tmp_path, examples):
     clip = min(examples, key=lambda path: path.stat().st_size)
@@ -278,6 +329,7 @@ def test_a_clip_gets_the_document_that_analyse_gives(tmp_path, examples):
     plain = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
     assert found.pop("name") == clip.name
     assert found.pop("seconds") > 0
+    assert found.pop("fingerprint")
     for one in (found, plain):
         assert one["utterances"]
         for utterance in one["utterances"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,8 @@ VIDEO = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts
 SOUND = (".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus")
 SUFFIXES = frozenset((*VIDEO, *SOUND))
 MANIFESTS = (".tsv",)
+LONGEST = 220  # bytes of a file's name that its record takes over: file systems hold 255, with what comes behind
+ENDS = 1 << 16  # bytes at either end of a file that tell it from others
 
 
 class BatchError(ValueError):
@@ -29,6 +32,19 @@ class Job:
     name: str
     file: Path
     text: str | None = None
+
+    def fingerprint(self) -> str:
+        """Of what is in the file, by its size and both its ends; empty where it cannot be read."""
+        try:
+            with self.file.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                found = hashlib.sha256(size.to_bytes(8, "big"))
+                for begin in (0, max(0, size - ENDS)):
+                    file.seek(begin)
+                    found.update(file.read(ENDS))
+        except OSError:
+            return ""
+        return found.hexdigest()[:16]
 
 
 def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Job]:
@@ -65,7 +81,7 @@ def _of(one: str) -> Iterator[Job]:
     elif path.suffix.lower() in MANIFESTS and path.is_file():
         yield from _listed(path)
     elif path.exists() or not glob.has_magic(one):
-        yield Job(path.name, path)  # a file that is not there gets a record that says so
+        yield Job(_writable(path.name), path)  # a file that is not there gets a record that says so
     else:
         plain = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
         files = sorted(Path(name) for name in glob.glob(one, recursive=True))
@@ -96,9 +112,19 @@ def _listed(manifest: Path) -> Iterator[Job]:
 def _name(file: Path, root: Path) -> str:
     """Relative to `root` where it lies below it, else the file's own name; never a way out of the batch's folder."""
     try:
-        return Path(os.path.abspath(file)).relative_to(os.path.abspath(root)).as_posix()
+        below = Path(os.path.abspath(file)).relative_to(os.path.abspath(root))
     except ValueError:
-        return file.name
+        below = Path(file.name)
+    return "/".join(map(_writable, below.parts))
+
+
+def _writable(part: str) -> str:
+    """Part of a path as any file system and encoding takes it; cut in the middle where it is too long."""
+    plain = os.fsencode(part).decode(errors="replace")
+    if len(plain.encode()) <= LONGEST:
+        return plain
+    behind = f"~{hashlib.sha256(os.fsencode(part)).hexdigest()[:8]}{Path(plain).suffix[:16]}"
+    return plain.encode()[: LONGEST - len(behind.encode())].decode(errors="ignore") + behind
 
 
 def _free(name: str, taken: set[str]) -> str:

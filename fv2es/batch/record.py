@@ -78,9 +78,20 @@ class Shelf:
         error = record.get("error", "")
         return Outcome(name, FAILED if error else DONE, error, record["seconds"])
 
-    def has(self, name: str) -> bool:
-        """Is there a record, of success or of failure?"""
-        return self.path(name).exists()
+    def has(self, job: Job) -> bool:
+        """Is there a record, of success or of failure? What another file, or an earlier form of this one, failed with
+        does not count; raises BatchError where there is another's result."""
+        if (record := self.get(job.name)) is None:
+            return False
+        theirs, mine = record.get("fingerprint"), job.fingerprint()
+        if not (theirs and mine) or theirs == mine:
+            return True
+        if "error" in record:
+            return False
+        raise BatchError(
+            f"As {job.name}, {self.folder} holds the result of another file than {job.file}, or of what it was before. "
+            "Name the inputs in the same order and new ones behind them, or choose another folder."
+        )
 
     def forget_failure(self, name: str) -> None:
         """So that the file is read again."""
@@ -107,14 +118,18 @@ def keep(shelf: Shelf, job: Job, read: Callable[[Job], dict[str, Any]]) -> Outco
     if error:
         return fail(shelf, job, error, time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    shelf.put(job.name, document | {"name": job.name, "seconds": round(seconds, 3)})
+    shelf.put(job.name, document | _marks(job, seconds))
     return Outcome(job.name, DONE, seconds=seconds)
 
 
 def fail(shelf: Shelf, job: Job, error: str, seconds: float = 0.0) -> Outcome:
     """Put a sentence on the shelf in place of an analysis."""
-    shelf.put(job.name, {"file": job.file.name, "name": job.name, "seconds": round(seconds, 3), "error": error})
+    shelf.put(job.name, {"file": job.file.name, **_marks(job, seconds), "error": error})
     return Outcome(job.name, FAILED, error, seconds)
+
+
+def _marks(job: Job, seconds: float) -> dict[str, Any]:
+    return {"name": job.name, "fingerprint": job.fingerprint(), "seconds": round(seconds, 3)}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -123,5 +138,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     with atomic_file(path) as stream:
-        stream.write((json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode())
+        stream.write(text.encode(errors="replace"))  # a file's name may be in no encoding

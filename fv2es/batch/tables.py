@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,6 @@ def _write_parquet(path: Path, columns: dict[str, type], rows: Iterator[Row]) ->
     kinds = {str: pyarrow.string(), int: pyarrow.int32(), float: pyarrow.float64()}
     schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
     with atomic_file(path) as raw, parquet.ParquetWriter(raw, schema) as writer:
-        while some := [row for row, _ in zip(rows, range(ROWS), strict=False)]:
+        while some := list(islice(rows, ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(some, schema))
     return path

@@ -57,12 +57,13 @@ def run(options: argparse.Namespace) -> int:
     shelf = Shelf(options.out)
     shelf.begin(settings)
     mine = shard(every, *options.shard)
-    if not options.resume and any(shelf.has(job.name) for job in mine):
+    held = [job for job in mine if shelf.has(job)]
+    if held and not options.resume:
         raise CommandError(f"{options.out} holds results of these files already; --resume goes on with them.")
     if options.retry:
-        for job in mine:
+        for job in held:
             shelf.forget_failure(job.name)
-    left = [job for job in mine if not shelf.has(job.name)]
+    left = [job for job in mine if not shelf.has(job)]
     failed = _read(left, settings, options)
     tables = write_tables(shelf, [job.name for job in every], checkpoint.emotions)
     print(f"Read now: {len(left)} of {len(every)} files, of which {failed} failed.")

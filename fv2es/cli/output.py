@@ -44,7 +44,7 @@ def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None
     from fv2es.takeaway.atomic import atomic_file
 
     with atomic_file(target) as stream:
-        stream.write(text.encode())
+        stream.write(text.encode(errors="replace"))  # a file's name may be in no encoding
 
 
 def printable(text: str) -> str:
