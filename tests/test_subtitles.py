@@ -55,6 +55,42 @@ def test_srt():
     assert parse_subtitles(SRT) == (Cue(1, 2.5, "Hello there."), Cue(3, 4, "How are you?"))
 
 
+# As a service writes captions while somebody speaks: a blank stands for the line above, which is later shown again.
+ROLLING = """WEBVTT
+Kind: captions
+
+00:00.160 --> 00:02.389 align:start position:0%
+ \nI<00:00.400><c> am</c><00:00.800><c> happy</c>
+
+00:02.389 --> 00:02.399
+I am happy
+ \n
+00:02.399 --> 00:04.550
+I am happy
+that<00:02.560><c> you</c><00:02.879><c> came</c>
+
+00:04.550 --> 00:04.560
+that you came
+ \n
+00:04.560 --> 00:06.950
+that you came
+today
+"""
+
+
+def test_captions_that_roll_are_read_once():
+    assert parse_subtitles(ROLLING) == (
+        Cue(0.16, 2.389, "I am happy"),
+        Cue(2.399, 4.55, "that you came"),
+        Cue(4.56, 6.95, "today"),
+    )
+
+
+def test_who_says_the_same_again_has_said_it_twice():
+    again = "00:01.000 --> 00:02.000\nNo!\n\n00:02.000 --> 00:03.000\nNo!\n\n00:04.000 --> 00:05.000\nNo!\nNever!\n"
+    assert [cue.text for cue in parse_subtitles("WEBVTT\n\n" + again)] == ["No!", "No!", "No! Never!"]
+
+
 def test_webvtt():
     assert parse_subtitles(VTT) == (Cue(1, 2.5, "Hello there."), Cue(3603, 3604, "Tom & I"))
 

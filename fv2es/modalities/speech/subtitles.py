@@ -9,7 +9,7 @@ import codecs
 import html
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from fv2es.schema import Span, Transcript
 SUFFIXES = (".srt", ".vtt")
 MAX_BYTES = 1_000_000
 MAX_CUES = 10_000
+MOMENT = 0.1  # seconds
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,9})?)"  # hours optional, comma or dot
 _TIMING = re.compile(rf"[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}(?!\d)", re.ASCII)
@@ -32,6 +33,9 @@ _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}")  # <i>, <v Na
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,24});", re.ASCII)
 # What `fv2es.takeaway.subtitles` puts before the words: read as words, it would tell the model what to find.
 _TAGS = re.compile(rf"(?:\[(?:{'|'.join(COLOURS)})(?: \d\.\d\d)?\] ?)+")
+
+
+Timed = tuple[float, float, list[str]]  # start and end in seconds, lines
 
 
 @dataclass(frozen=True, order=True)
@@ -106,7 +110,7 @@ def parse_subtitles(text: str) -> tuple[Cue, ...]:
     Raises SpeechError when there is none, or more than MAX_CUES.
     """
     cues = []
-    for start, end, lines in _timed(_LINE_END.split(text.lstrip("\ufeff"))):
+    for start, end, lines in _rolled_on(_timed(_LINE_END.split(text.lstrip("\ufeff")))):
         words = plain(" ".join(lines))
         words = words[tags.end() :] if (tags := _TAGS.match(words)) else words
         if words and start < end:
@@ -118,13 +122,25 @@ def parse_subtitles(text: str) -> tuple[Cue, ...]:
     return tuple(sorted(cues))
 
 
-def _timed(lines: Sequence[str]) -> Iterator[tuple[float, float, list[str]]]:
+def _rolled_on(cues: Iterable[Timed]) -> Iterator[Timed]:
+    """Without the line that captions made while somebody speaks show once more: what was said last stays above what is
+    said now, and between the two it stands alone for a moment."""
+    before, until = "", 0.0
+    for start, end, lines in cues:
+        said = [line for line in lines if plain(line)]
+        shown_again = bool(said) and plain(said[0]) == before and abs(start - until) < MOMENT
+        if said:
+            before, until = plain(said[-1]), end
+        yield start, end, said[1:] if shown_again and (len(said) > 1 or end - start < MOMENT) else lines
+
+
+def _timed(lines: Sequence[str]) -> Iterator[Timed]:
     """Start, end and lines of each cue. What lies outside (indexes, names, headers) is passed over."""
     webvtt = bool(lines) and lines[0].startswith("WEBVTT")
-    cue: tuple[float, float, list[str]] | None = None
+    cue: Timed | None = None
     aside, first = False, True
     for line in [*lines, ""]:
-        blank = not line.strip()
+        blank = not (line if webvtt else line.strip())  # in WebVTT, blanks are a line of a cue
         aside = not blank and (aside or (webvtt and first and _ASIDE.match(line) is not None))
         timing = None if aside else _TIMING.match(line)
         if cue and (blank or timing):
