@@ -15,8 +15,8 @@ from fv2es.ui.logs import set_up_log
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 set_up_log()
 limits = Limits.from_environment()
-demo = build_demo(limits=limits, models=find_models_here()).queue(max_size=int(limits.max_waiting))
+demo = build_demo(limits=limits, models=find_models_here()).queue(max_size=limits.whole(limits.max_waiting))
 
 if __name__ == "__main__":
     with one_thread():  # for each visitor
-        demo.launch(max_file_size=int(limits.max_bytes), **launch_options(demo))
+        demo.launch(max_file_size=limits.whole(limits.max_bytes), **launch_options(demo))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import inf
+from math import inf, isfinite
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Limits:
                 raise ValueError(f"{field.name} needs a number above 0, got {getattr(self, field.name)}")
         if not self.min_utterance < self.max_utterance:
             raise ValueError(f"needs min_utterance < max_utterance, got {self.min_utterance}, {self.max_utterance}")
+
+    @staticmethod
+    def whole(limit: float) -> int | None:
+        """As others take a limit: a whole number, None where there is none."""
+        return int(limit) if isfinite(limit) else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Limits:

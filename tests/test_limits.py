@@ -24,6 +24,11 @@ def test_what_is_no_limit_is_refused_by_name(value: str) -> None:
         Limits.from_environment({"FV2ES_MAX_SECONDS": value})
 
 
+def test_none_is_none_for_others_too() -> None:
+    assert Limits.whole(20.0) == 20
+    assert Limits.whole(inf) is None
+
+
 def test_an_utterance_needs_room() -> None:
     with pytest.raises(ValueError, match="min_utterance < max_utterance"):
         Limits(min_utterance=5, max_utterance=4)

@@ -1,5 +1,6 @@
 """Many strangers, one server: what each sees of the others, of the machine, and what is left of him."""
 
+import itertools
 import json
 import logging
 import re
@@ -25,6 +26,7 @@ from fv2es.media import Decoders
 from fv2es.pipeline import analyse
 from fv2es.takeaway import Shelf
 from fv2es.ui import build_demo, launch_options, page
+from fv2es.ui.leftovers import Steady
 
 get, post = (partial(ask, timeout=PATIENCE) for ask in (httpx.get, httpx.post))  # its own is five seconds
 
@@ -212,6 +214,8 @@ def test_uploads_are_deleted_when_their_time_is_over(tmp_path, monkeypatch) -> N
             return super().now(tz) + timedelta(hours=hours)
 
     monkeypatch.setattr("gradio.route_utils.datetime", Datetime)  # by which uploads grow old, and by this broken ones
+    monkeypatch.setattr("gradio.state_holder.datetime", SimpleNamespace(datetime=Datetime))
+    monkeypatch.setattr("fv2es.ui.leftovers.datetime", Datetime)
     monkeypatch.setattr("fv2es.ui.leftovers.time", SimpleNamespace(time=lambda: time.time() + 3600 * hours))
     monkeypatch.setattr(page, "SWEEP", 1)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
@@ -233,10 +237,40 @@ def test_uploads_are_deleted_when_their_time_is_over(tmp_path, monkeypatch) -> N
             return [path.name for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
 
         assert {"talk.mp4", "never-read.mp4", "tmp0broken0"} <= set(left())
+        assert demo.state_holder.session_data, "what pages show"
         hours = 1
         until(lambda: not left())
+        until(lambda: not demo.state_holder.session_data)
+        hours = 2
+        until(lambda: not any((tmp_path / "uploads").iterdir()))
     finally:
         demo.close()
+
+
+def test_files_that_come_while_old_ones_are_deleted_do_not_end_the_deleting(tmp_path) -> None:
+    from gradio.route_utils import delete_files_created_by_app
+
+    old = [tmp_path / str(number) for number in range(300)]
+    for path in old:
+        path.write_bytes(b"")
+    files, over = {str(path) for path in old}, threading.Event()
+
+    def visit() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                break
+            files.add(str(tmp_path / f"new-{number}"))
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        delete_files_created_by_app(SimpleNamespace(blocks={}, temp_file_sets=[Steady(files)]), None)
+    finally:
+        over.set()
+        visitor.join()
+    assert not any(path.exists() for path in old)
+    assert files, "those that came are still known"
+    assert not files & {str(path) for path in old}
 
 
 def test_answers_have_no_secrets(real, tmp_path, monkeypatch) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Pixels up to which parts of a frame are decoded at once and not several frames: with those, what is shown of a damaged
 # file depends on which of them was quicker, and two visitors would see different things.
 STEADY = 1920 * 1088
+MOST_PIXELS = 2**31 - 1  # that FFmpeg can count
 THREADS = 4  # at most, of a decoder: each holds frames of its own
 
 
@@ -175,7 +176,7 @@ class PlainMedia:
 
     @property
     def _max_pixels(self) -> int:
-        return int(self.limits.max_width * self.limits.max_height)
+        return int(min(self.limits.max_width * self.limits.max_height, MOST_PIXELS))
 
     def _check(self) -> None:
         if not (self.has_audio or self.has_video):

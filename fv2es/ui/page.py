@@ -19,7 +19,7 @@ from fv2es.ui.endpoint import READ_AT_ONCE, Answering, endpoint
 from fv2es.ui.handlers import PARTS, Analyse, Handlers
 from fv2es.ui.jobs import Jobs
 from fv2es.ui.language import Words
-from fv2es.ui.leftovers import Leftovers
+from fv2es.ui.leftovers import Departed, Leftovers, Steady
 from fv2es.ui.looking import Looking
 from fv2es.ui.models import Models, find_models
 from fv2es.ui.parts import AT_ONCE, PRIVATE, Parts, markup, named
@@ -42,10 +42,11 @@ window.fv2es.connect((message) => { props.value = message; trigger('submit'); },
 
 
 class Page(Answering):
-    """words: the standing ones, and jobs: those being read, for `launch_options`."""
+    """For `launch_options`: the standing words, the jobs being read, the folder of the examples."""
 
     words: Words
     jobs: Jobs
+    examples: Path
 
 
 def build_demo(
@@ -72,8 +73,7 @@ def build_demo(
     offers = models.offers if models else ()
     words = Words()
     with Page(title="FV2ES", analytics_enabled=False, delete_cache=(SWEEP, KEEP), fill_width=True) as demo:
-        demo.words, demo.jobs = words, jobs
-        demo.temp_file_sets += [handlers.sounds.files, Leftovers(KEEP)]
+        demo.words, demo.jobs, demo.examples = words, jobs, examples
         parts: Parts = {"session": gr.State(Session(), time_to_live=KEEP, delete_callback=Session.end)}
         markup(words.markup(partial(head, KEEP)))
         with gr.Row(elem_classes="fv-page"):
@@ -88,6 +88,8 @@ def build_demo(
         wire_tabs(parts, looking)
         endpoint(handlers, models)
         demo.unload(ends(demo, parts["session"]))
+        files = [*demo.temp_file_sets, handlers.sounds.files]  # all parts are there
+        demo.temp_file_sets = [*map(Steady, files), Leftovers(KEEP), Departed(demo, KEEP)]
     return demo
 
 

@@ -14,6 +14,7 @@ from fv2es.ui.metrics import metrics
 FOLDER = Path(__file__).parent
 STYLES = [FOLDER / "style.css", FOLDER / "tabs.css"]
 SCRIPT = FOLDER / "page.js"
+VISITORS = 1000  # whose pages are remembered at once, at 170 kB each and what they show
 _INK = gr.themes.Color(
     "#f1f4f8", "#e2e8f0", "#c8d4e3", "#a3b6cf", "#7a94b6", "#57759d",
     "#425f86", "#354d6d", "#2a3d57", "#1f2e43", "#141f2f", name="ink",
@@ -87,5 +88,7 @@ def launch_options(demo: Any) -> dict[str, Any]:
         "head": f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>",
         "i18n": demo.words.i18n,
         "footer_links": ["api"],
+        "allowed_paths": [str(demo.examples)],  # wherever the server was started
+        "state_session_capacity": VISITORS,
         "app_kwargs": {"routes": [health(demo), metrics(demo)]},
     }
