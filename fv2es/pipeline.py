@@ -161,9 +161,14 @@ def analyse(
     `Analysis.notes`.
     """
     notes: list[str] = []
+    cancel = cancel or threading.Event()
     if transcriber is None:
         source = speech if isinstance(speech, str) else Path(speech)
-        transcriber, notes = make_transcriber(source, text=text, language=language)
+        try:
+            with stoppable(cancel.is_set):
+                transcriber, notes = make_transcriber(source, text=text, language=language)
+        except Cancelled:  # nothing will be read
+            transcriber, notes = make_transcriber("none")
     return Analysis(
         path,
         load_reader(reader) if isinstance(reader, str) else reader,
@@ -172,7 +177,7 @@ def analyse(
         speaker=speaker,
         attention=attention,
         limits=limits or Limits.unlimited(),
-        cancel=cancel or threading.Event(),
+        cancel=cancel,
         notes=list(notes),
         decoders=decoders,
     )

@@ -128,6 +128,18 @@ def test_one_that_is_silent_for_too_long_is_ended(spoken, listeners, monkeypatch
     assert not child.alive
 
 
+def test_one_that_cannot_begin_costs_no_place(spoken, listeners, monkeypatch) -> None:
+    def full(child):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pocketsphinx, "_awake", full)
+        for _ in range(LISTENERS + 1):
+            listeners.prepare()
+    assert listeners._places.qsize() == LISTENERS
+    assert listeners.hear(pocketsphinx.samples(spoken[0]))
+
+
 def test_stop_ends_it_in_the_midst_of_listening(spoken, listeners) -> None:
     child, stop, ended = frozen(listeners), threading.Event(), []
 

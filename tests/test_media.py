@@ -235,6 +235,31 @@ def test_limits_each_have_their_own_sentence(clip) -> None:
     assert "too long to decode" in notes[0]
 
 
+REST = ["Only the first 2 seconds were read; the rest was skipped."]
+
+
+@pytest.mark.parametrize(
+    ("heard", "seen", "told"),
+    [(4, 4, REST), (1, 4, REST), (4, 1, REST), (2, 2, []), (2, 1.8, []), (1.8, 2, []), (0, 4, REST), (0, 1.9, [])],
+)
+def test_what_is_left_out_is_told_and_nothing_else(clip, heard: float, seen: float, told: list[str]) -> None:
+    path = clip("a.mp4", tone(heard) if heard else None, shades(round(10 * seen)))
+    assert read(path, itertools.count(0.25, 0.5), limits=Limits(max_seconds=2.0))[2] == told
+
+
+def test_a_sound_that_lasts_just_as_long_is_whole(clip) -> None:
+    plain = {"codecs": ("pcm_s16le", "")}
+    assert read(clip("a.wav", tone(2), **plain), limits=Limits(max_seconds=2.0))[2] == []
+    assert read(clip("a.wav", tone(2.5), **plain), limits=Limits(max_seconds=2.0))[2] == REST
+
+
+def test_limits_may_be_none(clip) -> None:
+    none = Limits(**dict.fromkeys(("max_bytes", "max_width", "max_height", "max_fps", "max_frames"), inf))
+    waveform, frames, notes = read(clip("a.mp4", tone(1), shades(10)), [0.25], limits=none)
+    assert (len(frames), notes) == (1, [])
+    assert len(waveform)
+
+
 def test_width_and_height_may_change_places(clip) -> None:
     path = clip("a.mp4", None, shades(2, 48, 64))
     assert open_media(path, Limits(max_width=64, max_height=48)).has_video

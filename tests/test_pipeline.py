@@ -8,7 +8,7 @@ import pytest
 from conftest import shades, tone
 
 from fv2es.limits import Limits
-from fv2es.media import MediaError
+from fv2es.media import MediaError, open_media
 from fv2es.modalities.faces import FaceFinder
 from fv2es.pipeline import NO_FACE, NO_SPEECH, NOTHING, TIME_IS_UP, analyse
 from fv2es.reader import Reader
@@ -147,6 +147,15 @@ def test_an_unreadable_file_is_one_sentence(run, tmp_path) -> None:
     (tmp_path / "words.mp4").write_text("no video\n" * 100)
     with pytest.raises(MediaError, match=r"^[^/]*\.$"):
         run(tmp_path / "words.mp4")
+
+
+@pytest.mark.parametrize(("count", "fps"), [(1, 25), (1, 1), (12, 25)])
+def test_a_face_that_is_seen_for_a_moment_is_read(run, clip, examples, count: int, fps: int) -> None:
+    with open_media(examples[0]) as media:
+        pixels = next(iter(media.read([1.0], sound=False))).pixels
+    even = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2]
+    (reading,) = list(run(clip("moment.mp4", pictures=[even] * count, fps=fps)))
+    assert reading.utterance.modalities == ("face",)
 
 
 def test_the_demo_reads_the_first_part_and_says_so(run, examples) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import tone
 from processes import PATIENCE, until
 
 from fv2es.modalities import speech
@@ -18,6 +19,7 @@ from fv2es.modalities.speech import ENGINES, Engine, SpeechError, make_transcrib
 from fv2es.modalities.speech.gates import Gated, audible, looks_invented
 from fv2es.modalities.speech.languages import translated_from
 from fv2es.modalities.speech.pocketsphinx import PocketSphinx, words
+from fv2es.pipeline import analyse
 from fv2es.schema import SAMPLE_RATE, Span, Transcript
 from fv2es.stopping import Cancelled, stoppable
 
@@ -403,6 +405,25 @@ def test_nobody_waits_for_a_slow_download(hub, monkeypatch):
     go_on.set()
     until(lambda: make_transcriber("auto")[0].source == "whisper")
     assert len(hub.calls) == 1
+
+
+def test_whoever_stops_does_not_wait_for_a_slow_download(hub, clip):
+    go_on, begun = threading.Event(), threading.Event()
+
+    def fetch():
+        begun.set()
+        return str(hub.folder) if go_on.wait(PATIENCE) else None
+
+    hub.fetch = fetch
+    cancel = threading.Event()
+    threading.Thread(target=lambda: begun.wait(PATIENCE) and cancel.set()).start()
+    nobody = {"reader": SimpleNamespace(), "finder": SimpleNamespace()}
+    with analyse(clip("a.wav", tone(1)), **nobody, speech="whisper", cancel=cancel) as analysis:
+        assert list(analysis) == []
+    assert begun.is_set()
+    assert not go_on.is_set(), "the weights have not come"
+    go_on.set()
+    until(lambda: make_transcriber("whisper")[0].source == "whisper")
 
 
 # PocketSphinx

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fv2es.media.plain import PlainMedia
 
 
+PADDING = 0.1  # seconds
+
+
 class Pass:
     """The state of one pass: what was asked for, how far each stream has come, the last frame seen."""
 
@@ -43,13 +46,16 @@ class Pass:
     def run(self) -> Iterator[Sound | Frame]:
         import av
 
-        media, failures, decoded = self.media, 0, 0
+        media, failures, decoded, left_out = self.media, 0, 0, False
         try:
             for packet in _packets(media, self._streams(), self.start):
                 if media.decoding > media.limits.decode_seconds:
                     media.note(rules.TOO_SLOW_TAIL)
                     break
                 if not (self.hears_on if packet.stream.type == "audio" else self.sees_on):
+                    left_out = left_out or self._lies_behind(packet)
+                    if not (self.hears_on or self.sees_on) and (left_out or self.end != media.limits.max_seconds):
+                        break
                     continue
                 try:
                     frames = self._decode(packet)
@@ -61,9 +67,6 @@ class Pass:
                 for frame in frames:
                     decoded += 1
                     yield from self._take(frame)
-                if not (self.hears_on or self.sees_on):
-                    self._note_the_rest()
-                    break
         except MemoryError as error:
             if not decoded:
                 raise MediaError(rules.TOO_BIG) from error
@@ -71,6 +74,8 @@ class Pass:
             failures = 0
         except av.error.FFmpegError:
             failures += 1
+        if left_out and self.end == media.limits.max_seconds:
+            media.note(f"Only the first {_spoken(self.end)} were read; the rest was skipped.")
         if failures and not decoded and not self.start:
             raise MediaError(rules.NOTHING_DECODED)
         if failures:
@@ -89,10 +94,11 @@ class Pass:
         video = self.media.video if self.sees_on else None
         return [stream for stream in (audio, video) if stream is not None]
 
-    def _note_the_rest(self) -> None:
-        limit = self.media.limits.max_seconds
-        if self.end == limit:
-            self.media.note(f"Only the first {_spoken(limit)} were read; the rest was skipped.")
+    def _lies_behind(self, packet: av.Packet) -> bool:
+        """Is it of what comes after the end, and more than the padding of an encoder?"""
+        if packet.pts is None or packet.time_base is None:
+            return False
+        return float(packet.pts * packet.time_base) - self.media.origin > self.end + PADDING
 
     def _decode(self, packet: av.Packet) -> Sequence[av.AudioFrame | av.VideoFrame]:
         if self.sparing is None or packet.stream.type != "video":

@@ -196,6 +196,8 @@ def _face_only(media: Media, track: FaceTrack, watch: _Stopwatch) -> Iterator[tu
             frames, begin = [], begin + FACE_ONLY
         last = event.time
         frames.append(event)
+    if not frames and not begin:  # shorter than half a step
+        frames = [event for event in media.read([0.0], sound=False) if isinstance(event, Frame)]
     if frames:
         end = min(begin + FACE_ONLY, max(media.seconds_read, last))
         yield from _faces_of(frames, Span(begin, end), track, watch)

@@ -6,6 +6,7 @@ ended in the midst of it.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import re
@@ -53,6 +54,8 @@ ENDED = "PocketSphinx ended unexpectedly, so some words are missing."
 LISTENERS = 2  # at most: as many clips as the page reads at once
 PATIENCE = 120.0  # seconds for one piece; on a machine that does nothing else it needs one
 
+logger = logging.getLogger(__name__)
+
 
 class PocketSphinx:
     """A recogniser: what was heard before leaves no trace in what is heard next."""
@@ -93,7 +96,14 @@ class Listeners:
     def prepare(self) -> None:
         """Begin to make one ready, if none waits and there may be one more."""
         with suppress(queue.Empty):
-            self._places.put(_awake(self._places.get_nowait()))
+            place = self._places.get_nowait()
+            try:
+                place = _awake(place)
+            except OSError as error:
+                place = None
+                logger.warning("A process that listens could not begin (%s).", type(error).__name__)
+            finally:
+                self._places.put(place)
 
     def hear(self, pcm: bytes) -> Said:
         """At most LONGEST samples, 16 bits each → what `listen` gives. Raises SpeechError, Cancelled."""

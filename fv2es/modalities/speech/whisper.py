@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from fv2es.modalities.speech.errors import SpeechError
 from fv2es.modalities.speech.gates import MAX_WORDS_PER_SECOND
 from fv2es.modalities.speech.languages import AUTOMATIC, ENGLISH, source_of
 from fv2es.schema import SAMPLE_RATE, Transcript
-from fv2es.stopping import turn
+from fv2es.stopping import LOOK, check, turn
 
 VARIABLE = "FV2ES_WHISPER"
 WEIGHTS = "Systran/faster-whisper-base.en@3d3d5dee26484f91867d81cb899cfcf72b96be6c"  # MIT, 145 MB
@@ -85,12 +85,14 @@ class Models:
         self._futures: dict[str, tuple[Future, float]] = {}
 
     def get(self, name: str, patience: float) -> tuple[Any, threading.Lock]:
-        """The model and the lock to use it under. `patience`: seconds since its making began. Raises SpeechError."""
+        """The model and the lock to use it under. `patience`: seconds since its making began. Raises SpeechError, and
+        Cancelled where nobody waits any more."""
         future, begun = self._future(name)
-        try:
-            return future.result(timeout=max(0.0, begun + patience - time.monotonic()))
-        except TimeoutError as error:
-            raise SpeechError("Whisper's weights are still being fetched.") from error
+        while not wait([future], timeout=LOOK).done:
+            check()
+            if time.monotonic() > begun + patience:
+                raise SpeechError("Whisper's weights are still being fetched.")
+        return future.result()
 
     def _future(self, name: str) -> tuple[Future, float]:
         """The one under way or done, and when it began; a new one where there is none or the last failed long ago."""
