@@ -17,7 +17,7 @@ from fv2es.models.inputs import FaceInput, InputConfig, MelInput
 from fv2es.models.multimodal import MultimodalModel, SequenceHead, Trunked
 from fv2es.models.voice import Voice
 from fv2es.models.words import Words
-from fv2es.schema import MODALITIES
+from fv2es.schema import FACE, MODALITIES
 
 COMPACT_WORDS = AlbertConfig(
     vocabulary=8000,
@@ -76,6 +76,11 @@ def compact_size(
         readout={"face": "one_vs_rivals", "voice": "one_vs_rivals"},
         fusion=BayesFusion(len(MODALITIES), count),
     )
+
+
+def is_compact(model: MultimodalModel) -> bool:
+    """Of the family's two sizes, is it this?"""
+    return model.readout[FACE] == "one_vs_rivals"
 
 
 class _MapMean(nn.Module):

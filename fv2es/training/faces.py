@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fv2es.data import ferplus
+from fv2es.models.family import is_compact
 from fv2es.models.inputs import face_batch
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.training.loop import Recipe
@@ -32,6 +33,7 @@ class FaceTask:
         # torch's overloads of `to` leave memory_format out.
         self.model: nn.Module = model.face.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.settings = model.inputs.face
+        self.small = SMALL_SIDE if is_compact(model) else self.settings.side  # a paper's size takes one side alone
         self.train = ferplus.read(data / "faces", "train", cache)
         self.valid = ferplus.read(data / "faces", "valid", cache)
         share = self.train.targets.sum(0) / len(self.train)
@@ -40,7 +42,7 @@ class FaceTask:
         self.steps = len(self.train) // recipe.batch
 
     def batches(self, epoch: int, recipe: Recipe, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        side = SMALL_SIDE if epoch < SMALL_SHARE * recipe.epochs else self.settings.side
+        side = self.small if epoch < SMALL_SHARE * recipe.epochs else self.settings.side
         rows = rng.choice(len(self.train), (self.steps, recipe.batch), p=self.chance)
         for chosen in rows:
             pixels = torch.from_numpy(self.train.pixels[chosen])[:, None].float()

@@ -1,7 +1,8 @@
 """`python -m fv2es train`: from data to a checkpoint, with fixed seeds; a run that was stopped goes on where it was.
 
 Either a recipe, which trains a whole model on the IEMOCAP or CMU-MOSEI pack (docs/training.md), or a stage of the
-compact models, which learn each modality from public corpora of its own.
+compact models, which learn each modality from public corpora of its own. The stages `faces` and `voice` also train
+those networks of `fe2e`, `v2em`, `rfam-focal` and their mixtures in the papers' sizes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 COMPACT = "v2em-compact"
 APART = ("faces", "voice", "functionals", "pretraining", "words")
 STAGES = (*APART, "joint", "checkpoint")
+WIDER = 4  # how many times as wide as the compact networks those of the papers are
 JOINT = "emotion-queries-compact"  # the model whose fusion is trained too, on the networks of another
 
 
@@ -94,6 +96,8 @@ def _stages(args: argparse.Namespace) -> int:
     args.run = args.run or Path("runs") / args.model
     args.out = args.out or Path("checkpoints") / args.model
     torch.set_num_threads(args.threads or 1)
+    if args.what in ("all", "checkpoint") and args.model != JOINT:
+        _fresh_model(args.model)  # refused now, not after the first stages
     wanted = [stage for stage in STAGES if stage != "joint" or args.model == JOINT]
     for stage in wanted if args.what == "all" else (args.what,):
         _run(stage, args)
@@ -136,7 +140,9 @@ def _train(stage: str, args: argparse.Namespace) -> None:
     elif stage == "voice":
         _train_voice(recipe, args)
     else:
-        fit(make(_fresh_model(args.model), args.data, args.run.parent / "cache", recipe), recipe, args.run / stage)
+        model = _fresh_model(args.model, paper_sized=stage == "faces")
+        recipe = _suited(recipe, model)
+        fit(make(model, args.data, args.run.parent / "cache", recipe), recipe, args.run / stage)
 
 
 def _train_joint(args: argparse.Namespace) -> None:
@@ -165,7 +171,7 @@ def _train_voice(recipe: Recipe, args: argparse.Namespace) -> None:
     plain speech, both learn on with it, a network that had fewer epochs before for as much fewer."""
     from fv2es.training import voice
 
-    patient = recipe if args.epochs else voice.RECIPE
+    patient = replace(voice.RECIPE, epochs=args.epochs or voice.RECIPE.epochs)
     teacher = None if args.model == voice.TEACHER else _learn_voice(voice.TEACHER, patient, args, "voice-teacher")
     student = _learn_voice(args.model, recipe, args, "voice", teacher)
     if args.plain:
@@ -189,7 +195,9 @@ def _learn_voice(
     from fv2es.training.loop import fit
 
     plain = None if begun is None else args.plain
-    task = voice.VoiceTask(_fresh_model(name), args.data, args.run.parent / "cache", recipe, plain)
+    model = _fresh_model(name, paper_sized=True)
+    recipe = _suited(recipe, model)
+    task = voice.VoiceTask(model, args.data, args.run.parent / "cache", recipe, plain)
     if begun is not None:
         task.model.load_state_dict(begun.state_dict())
     if teacher is not None:
@@ -247,16 +255,29 @@ def _heard(
     return list(np.load(said))
 
 
-def _fresh_model(name: str) -> MultimodalModel:
-    """Untrained, always with the same weights. Raises ValueError for one whose modalities are not trained apart."""
+def _fresh_model(name: str, paper_sized: bool = False) -> MultimodalModel:
+    """Untrained, always with the same weights. paper_sized: may it be of a paper's size?
+
+    Raises ValueError for one that cannot be trained so.
+    """
     import torch
 
-    from fv2es.models.multimodal import MultimodalModel
+    from fv2es.models.family import is_compact
+    from fv2es.models.multimodal import MultimodalModel, Trunked
     from fv2es.models.registry import create_model
-    from fv2es.schema import FACE
 
     torch.manual_seed(0)
     model = create_model(name)
-    if type(model) is not MultimodalModel or model.readout[FACE] != "one_vs_rivals":
-        raise ValueError(f"{name} cannot be trained modality by modality, as v2em-compact and its like can.")
+    if type(model) is not MultimodalModel or not isinstance(model.face, Trunked):
+        raise ValueError(f"{name} cannot be trained modality by modality, as {COMPACT} and its like can.")
+    if not (paper_sized or is_compact(model)):
+        raise ValueError(f"Of {name}, which is of a paper's size, the stages train faces and voice alone.")
     return model
+
+
+def _suited(recipe: Recipe, model: MultimodalModel) -> Recipe:
+    """For a network of a paper's size, which is some four times as wide, with as much lower a rate (Yang et al. 2022,
+    "Tensor Programs V", arXiv 2203.03466: Adam's best rate falls with the width)."""
+    from fv2es.models.family import is_compact
+
+    return recipe if is_compact(model) else replace(recipe, lr=recipe.lr / WIDER)

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from fv2es.data import speech
 from fv2es.data.ferplus import CLASSES
 from fv2es.modalities.spectrogram import PIECE_COLUMNS
+from fv2es.models.family import COMPACT_INPUTS
 from fv2es.models.inputs import MelInput, piece_array
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.voice import Voice
@@ -54,9 +55,9 @@ class VoiceTask:
         recipe: Recipe = RECIPE,
         plain: Path | None = None,
     ) -> None:
-        assert isinstance(model.voice, Voice)
-        self.voice, self.model = model.voice, model.voice.network  # its functionals learn apart
-        self.settings = model.inputs.mel
+        self.voice = model.voice
+        self.model = model.voice.network if isinstance(model.voice, Voice) else model.voice  # functionals learn apart
+        self.settings = COMPACT_INPUTS.mel  # whatever the size: networks learn little of bare power
         acted, read_out = speech.read(data / "speech", "train"), speech.read(plain, "train") if plain else []
         self.valid = speech.read(data / "speech", "valid")
         self.plain = speech.read(plain, "valid") if plain else []
