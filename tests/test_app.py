@@ -610,6 +610,18 @@ def test_the_tool_answers_in_json(tmp_path):
         demo.close()
 
 
+def test_the_page_comes_wherever_it_is_started(tmp_path, monkeypatch, examples):
+    monkeypatch.chdir(tmp_path)
+    demo = build_demo(MadeUp(), examples=examples[0].parent)
+    demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options(demo))
+    load = next(number for number, made in demo.fns.items() if any(event == "load" for _, event in made.targets))
+    asked = {"data": [None], "fn_index": load, "session_hash": "visitor"}
+    try:
+        assert post(f"{demo.local_url}gradio_api/run/predict", json=asked, headers={"accept-language": "zh"}).is_success
+    finally:
+        demo.close()
+
+
 def test_the_endpoint_takes_a_model_and_names_it(served, tmp_path):
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
