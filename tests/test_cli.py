@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from fv2es import cli
+from fv2es.atomic import atomic_file
 from fv2es.cli import output
 from fv2es.emotions import MOSEI
 from fv2es.limits import Limits
 from fv2es.media import MediaError
 from fv2es.results import make_reading
 from fv2es.schema import Prediction, Span, Transcript, Utterance
-from fv2es.takeaway.atomic import atomic_file
 
 ROOT = Path(__file__).resolve().parents[1]
 IDENTITY = {"name": "tiny", "sha256": "ab" * 32, "version": "1"}

@@ -1,5 +1,6 @@
 """Emotion queries over networks that answer by themselves (`test_contract`: what holds for all models)."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,18 @@ def test_words_in_doubt_leave_one_record(model, batch):
     (record,) = records
     assert len(record.weights) == len(batch)
     torch.testing.assert_close(record.weights.sum(-1), torch.ones(record.weights.shape[:-1]))
+
+
+def test_where_the_queries_look_is_recorded_where_the_answer_is_theirs(model, batch):
+    changed = copy.deepcopy(model)
+    for weights in changed.fusion.parameters():
+        weights.data.normal_()
+    with torch.inference_mode(), watch_queries(model) as records:
+        said, otherwise = model(batch).logits, changed(batch).logits
+    (record,) = records
+    assert record.decided.tolist() == (batch.present.sum(1) > 1).tolist()
+    assert 0 < record.decided.sum() < len(batch)
+    assert ((said != otherwise).any(1) == record.decided).all(), "whatever the fusion is"
 
 
 def test_who_is_missing_takes_no_place(model, batch):

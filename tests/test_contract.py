@@ -268,7 +268,9 @@ def records(model: MultimodalModel, one: Utterance) -> set[str]:
     for kind, prefix in ((NestedTransformer, "level"), (FocalNet, "focal")):
         if isinstance(trunk, kind) and "voice" in one.modalities:
             names |= {f"{prefix}{number}" for number in range(1, 1 + len(trunk.levels))}
-    if isinstance(model.fusion, QueryFusion):
+    if isinstance(model.fusion, QueryFusion) and model.fusion.decides(
+        torch.tensor([[name in one.modalities for name in MODALITIES]])
+    ):
         names |= {f"queries_{part}" for part in ("cls", *one.modalities)}
     return names | {"pieces"} if names and "voice" in one.modalities else names
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fv2es.atomic import atomic_file
 from fv2es.batch.jobs import BatchError, Job
-from fv2es.takeaway.atomic import atomic_file
 
 SETTINGS = "batch.json"
 FOLDER = "videos"

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from fv2es.atomic import atomic_file
 from fv2es.batch.record import DONE, FAILED, WAITING, Shelf
-from fv2es.takeaway.atomic import atomic_file
 from fv2es.takeaway.tables import BOM, cells, header, safe
 from fv2es.takeaway.text import one_line
 

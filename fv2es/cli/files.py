@@ -55,7 +55,7 @@ def write(
     options: argparse.Namespace, document: Mapping[str, Any], attention: IO[bytes], attends: bool, progress: Progress
 ) -> None:
     """All that was asked for. attention: the arrays as a file; attends: is there any in it?"""
-    from fv2es.takeaway.atomic import atomic_file
+    from fv2es.atomic import atomic_file
     from fv2es.takeaway.bundle import encode, texts, write_bundle
 
     if options.json:

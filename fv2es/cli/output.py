@@ -41,7 +41,7 @@ def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    from fv2es.takeaway.atomic import atomic_file
+    from fv2es.atomic import atomic_file
 
     with atomic_file(target) as stream:
         stream.write(text.encode(errors="replace"))  # a file's name may be in no encoding

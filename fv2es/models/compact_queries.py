@@ -70,6 +70,10 @@ class AnswersFusion(QueryFusion):
                 answers[present[:, MODALITIES.index(name)], place] = answer.to(answers.dtype)
         return replace(StateSequence.join(empty, encoded, ordered(present)), answers=answers)
 
+    def decides(self, present: Tensor) -> Tensor:
+        """Who is alone answers by itself."""
+        return present.sum(1) > 1
+
     def _encode(self, name: str, perceived: Perceived) -> Tensor:
         x = self.project[name](perceived.states)
         return self.encoders[name](x, src_key_padding_mask=~perceived.mask) if name in self.encoders else x
@@ -121,7 +125,7 @@ class CompactQueries(MultimodalModel):
         hears = torch.cat([present, without_words(present[unsure])])
         together = self.fusion(self.fusion.sequence(seen, present).heard(rows, ordered(hears))).to(alone.dtype)
         by_itself = (alone[rows] * hears[..., None]).sum(1)
-        said = torch.where(hears.sum(1, keepdim=True) > 1, together, by_itself)
+        said = torch.where(self.fusion.decides(hears)[:, None], together, by_itself)
         fused, ignored = said.split([len(present), len(unsure)])
         if len(unsure):
             fused = with_doubt(batch, fused, ignored)

@@ -29,7 +29,6 @@ from fv2es.schema import FACE, MODALITIES, VOICE, WORDS
 VGG19 = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 ORDER = (WORDS, FACE, VOICE)  # of the sequence: `[CLS]` ⊕ T ⊕ I ⊕ A
 DEPTHS_OF_IEMOCAP = QueryConfig(face_depth=2, voice_depth=2, fusion_depth=2, decoder_depth=2)
-COMPACT = replace(DEPTHS_OF_IEMOCAP, width=128, feed_forward=512)
 
 
 def vgg19(in_channels: int, stages: tuple[tuple[int, ...], ...] = VGG19) -> nn.Sequential:
@@ -156,15 +155,17 @@ def _only(columns: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class QueryAttention:
-    """What the emotions' queries attended to in one forward pass.
+    """What the emotions' queries attended to in one forward pass, for the utterances whose answer is theirs.
 
     weights: (B, layers, heads, E, L), each row over L sums to 1. present: (B, L) bool, False at padding. parts: which
     of L is "cls", "words", "face", "voice"; words are tokens, faces and 0.4 s pieces stand in the order of time.
+    decided: (B,) bool, False where something else gave the answer.
     """
 
     weights: Tensor
     present: Tensor
     parts: dict[str, slice]
+    decided: Tensor
 
 
 @contextmanager
@@ -174,9 +175,10 @@ def watch_queries(model: MultimodalModel) -> Iterator[list[QueryAttention]]:
     Of the whole utterances only: what a modality says alone leaves no record. Raises ValueError for a model without
     emotion queries.
     """
-    if not isinstance(model.fusion, QueryFusion):
-        raise ValueError(f"This model has no emotion queries, its fusion is {type(model.fusion).__name__}.")
-    layers = [one.across for one in model.fusion.modules() if isinstance(one, DecoderLayer)]
+    fusion = model.fusion
+    if not isinstance(fusion, QueryFusion):
+        raise ValueError(f"This model has no emotion queries, its fusion is {type(fusion).__name__}.")
+    layers = [one.across for one in fusion.modules() if isinstance(one, DecoderLayer)]
     seen: list[list[Tensor]] = [[] for _ in layers]
     heard: list[StateSequence] = []
     records: list[QueryAttention] = []
@@ -191,9 +193,9 @@ def watch_queries(model: MultimodalModel) -> Iterator[list[QueryAttention]]:
         parts = {name: slice(part.start + 1, part.stop + 1) for name, part in heard[0].parts.items()}
         present = nn.functional.pad(heard[0].mask[:count], (1, 0), value=True)
         weights = torch.stack([one[:count] for (one,) in seen], dim=1)
-        records.append(QueryAttention(weights, present, {"cls": slice(0, 1)} | parts))
+        records.append(QueryAttention(weights, present, {"cls": slice(0, 1)} | parts, fusion.decides(output.present)))
 
-    hooks = [model.fusion.register_forward_pre_hook(start), model.register_forward_hook(finish)]
+    hooks = [fusion.register_forward_pre_hook(start), model.register_forward_hook(finish)]
     for layer, each in zip(layers, seen, strict=True):
         layer.watchers.append(each)
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from fv2es.atomic import atomic_file
+
 PAD, CLS, UNKNOWN, MASK = range(4)
 SPECIAL = ("[PAD]", "[CLS]", "[UNK]", "[MASK]")
 
@@ -55,7 +57,8 @@ class SubwordTokenizer:
         )
         tokenizer.train_from_iterator(texts, trainer)
         path.parent.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(str(path))
+        with atomic_file(path) as stream:
+            stream.write(tokenizer.to_str(pretty=True).encode())
         return SubwordTokenizer(path)
 
 

@@ -93,7 +93,9 @@ def _trunk(model: MultimodalModel) -> Any:
 
 
 def _of_queries(attention: QueryAttention, row: int) -> Records:
-    """Of one utterance, without the padding of its batch."""
+    """Of one utterance, without the padding of its batch; nothing where the queries were not asked."""
+    if not attention.decided[row]:
+        return {}
     weights, present = attention.weights[row], attention.present[row]
     shares = {
         f"queries_{name}": weights[..., part][..., present[part]].float().cpu().numpy()

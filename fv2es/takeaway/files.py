@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from fv2es.atomic import atomic_file
 from fv2es.schema import Reading
 from fv2es.takeaway.arrays import write_attention
-from fv2es.takeaway.atomic import atomic_file
 from fv2es.takeaway.bundle import encode, name_of, texts, write_bundle
 from fv2es.takeaway.result import Result
 

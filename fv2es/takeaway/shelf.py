@@ -16,7 +16,7 @@ from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
-from fv2es.takeaway.atomic import atomic_file
+from fv2es.atomic import atomic_file
 from fv2es.takeaway.packing import pack, unpack
 from fv2es.takeaway.result import Result
 

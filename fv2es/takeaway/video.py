@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from fv2es.atomic import part_of
 from fv2es.emotions import COLOURS, NEUTRAL
 from fv2es.limits import Limits
 from fv2es.media import Media, MediaError, open_media
 from fv2es.schema import Frame, Sound
-from fv2es.takeaway.atomic import part_of
 from fv2es.takeaway.layout import Layout, arrange
 from fv2es.takeaway.mp4 import RATE, Mp4
 from fv2es.takeaway.panel import BACKGROUND, TEXT, TRACK, Colour, Panel, Place, faded, rgb

@@ -227,12 +227,12 @@ def _resume(
     path = folder / "state.pt"
     if not path.exists():
         return [], -math.inf
-    state = torch.load(path, weights_only=True, map_location=_device(model))
+    state = torch.load(path, weights_only=True, map_location="cpu")  # steps that an optimiser counts belong there
     if _whole(state["recipe"]) != asdict(recipe):
         raise ValueError(f"{folder} holds a run of another recipe ({state['recipe']}); choose another folder.")
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
-    averaged.state = state["averaged"]
+    averaged.state = {name: value.to(_device(model)) for name, value in state["averaged"].items()}
     # A state of before there was a history: its log's lines, of which the last may be missing.
     history = state["history"] if "history" in state else _logged(folder, state["epoch"])
     return history, state["best"]

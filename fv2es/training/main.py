@@ -243,6 +243,7 @@ def _heard(
     """What a teacher says of each form of the sentences, when it has learnt."""
     import numpy as np
 
+    from fv2es.atomic import atomic_file
     from fv2es.training import words
     from fv2es.training.loop import fit
 
@@ -251,7 +252,8 @@ def _heard(
         recipe = replace(recipe, epochs=args.epochs or recipe.epochs)
         teacher = words.TeacherTask(args.teacher or words.TEACHER, args.data, model.inputs.max_tokens, recipe, diet)
         teacher.model.load_state_dict(fit(teacher, recipe, said.parent))
-        np.save(said, np.stack([teacher.says(form) for form in forms]))
+        with atomic_file(said) as stream:
+            np.save(stream, np.stack([teacher.says(form) for form in forms]))
     return list(np.load(said))
 
 

@@ -217,5 +217,9 @@ class QueryFusion(TransformerFusion):
     def forward(self, sequence: StateSequence) -> Tensor:
         return self.out(*self.fuse(sequence))
 
+    def decides(self, present: Tensor) -> Tensor:
+        """(B, 3) bool → (B,) bool: is what the queries say the answer, where these modalities are present?"""
+        return present.any(1)
+
 
 COMPONENTS = {"early": EarlyFusion, "fusion": TransformerFusion, "queries": QueryFusion}

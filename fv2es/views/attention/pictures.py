@@ -12,7 +12,6 @@ from fv2es.views.markup import escape
 
 COLOURS, SOUND = "coolwarm", "magma"
 SHADES = 64
-GAP = 1  # cells' widths between blocks, as many pixels as a cell has
 QUALITY = 78  # of a JPEG
 WIDEST = 800  # columns of a picture over time: no page shows more
 DIMMEST = 0.7  # brightness of silence under colours
