@@ -157,8 +157,8 @@ def analyse(
     given. finder, transcriber: loaded ones, for a caller that serves many clips; so are the processes of decoders.
     language: that is spoken, a code or "auto"; Whisper translates what is not English ("en").
 
-    Raises MediaError or CheckpointError with one sentence for a person. No speech and no face are no errors: see
-    `Analysis.notes`.
+    Raises MediaError, CheckpointError or SpeechError with one sentence for a person. No speech and no face are no
+    errors: see `Analysis.notes`.
     """
     notes: list[str] = []
     cancel = cancel or threading.Event()

@@ -297,6 +297,11 @@ def test_the_command_resumes_and_tries_again(stubbed, tmp_path, capfd):
     assert [one["status"] for one in rows(stubbed / "files.csv")] == ["done", "failed", "done"]
 
 
+def test_no_patience_is_refused(stubbed, tmp_path, capfd):
+    assert main(["batch", str(fill(tmp_path / "in", "a.mp4")), "--out", str(stubbed), "--patience", "0"]) == 2
+    assert "seconds above 0" in capfd.readouterr().err
+
+
 def test_a_result_stands_for_its_own_file_only(stubbed, tmp_path, capfd):
     for day in ("day1", "day2"):
         fill(tmp_path / day, "a.mp4", "broken-1.mp4")

@@ -568,6 +568,7 @@ def test_json_on_standard_output_is_nothing_else(shelf, capsys):
     [
         (["--parts", "sizes,beauty"], "--parts takes some of sizes, speed, quality"),
         (["--data", "nowhere"], "There is no data folder nowhere"),
+        (["--parts", "speed", "--device", "quantum"], "There is no device 'quantum' here."),
         (["nobody", "--parts", "sizes"], "'nobody' is neither a model nor a checkpoint"),
         (["--json", "nowhere/all.json"], "there is no folder nowhere"),
     ],

@@ -15,6 +15,7 @@ from fv2es.emotions import MOSEI
 from fv2es.evaluation import evaluate, parse_modalities, row_extractor
 from fv2es.modalities.faces import Detection
 from fv2es.modalities.spectrogram import mel_spectrogram
+from fv2es.modalities.speech import make_transcriber
 from fv2es.models.registry import list_models
 from fv2es.schema import MODALITIES, SAMPLE_RATE, Prediction, Span, Transcript
 
@@ -272,6 +273,27 @@ def test_analyse_where_nobody_speaks(random_weights, clip, tmp_path, capsys):
     assert (document["utterances"], document["duration"], document["model"]) == ([], 1.0, "random")
     assert document["checkpoint"]["version"] == "0"
     assert document["summary"]["average"] == dict.fromkeys(MOSEI)
+
+
+def test_figures_are_not_written_over_what_they_are_made_of(random_weights, tmp_path, capsys):
+    (tmp_path / "a.wav").write_bytes(b"a sound")
+    manifest = tmp_path / "rows.tsv"
+    manifest.write_text("file\tlabels\na.wav\tsad\n", encoding="utf-8")
+    for target in (manifest, tmp_path / "a.wav"):
+        before = target.read_bytes()
+        assert cli.main(["evaluate", str(manifest), "--model", "random", "--json", str(target)]) == 2
+        assert "would be written over the manifest or one of its files" in capsys.readouterr().err
+        assert target.read_bytes() == before
+
+
+def test_what_was_said_before_does_not_keep_a_new_note_from_being_said(random_weights, clip, monkeypatch, capsys):
+    noted = make_transcriber("none")[0], ["Whisper is not here."]
+    monkeypatch.setattr("fv2es.pipeline.make_transcriber", lambda *_, **__: noted)
+    assert cli.main(["analyse", str(clip("tone.wav", tone(1), codecs=("pcm_s16le", ""))), "--model", "random"]) == 0
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "Note: Whisper is not here.",
+        "Note: Neither speech nor a face was found",
+    ]
 
 
 def test_analyse_a_picture(random_weights, tmp_path, capsys):

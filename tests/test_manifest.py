@@ -97,6 +97,13 @@ def test_what_cannot_be_read_is_said_with_its_line(tmp_path, content, sentence):
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_labels_are_asked_for_where_they_are_needed(tmp_path):
+    path = write(tmp_path, "text\tlabel\nhi\tsad\n")
+    assert read_manifest(path)[0].labels == ()
+    with pytest.raises(ManifestError, match="no column labels, only label; without it all rows would be neutral"):
+        read_manifest(path, labelled=True)
+
+
 def test_no_such_manifest(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_manifest(tmp_path / "none.tsv")

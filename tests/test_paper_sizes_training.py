@@ -78,5 +78,14 @@ def test_the_other_stages_say_that_they_are_not_for_it(stage, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("--epochs", "0", "at least 1"), ("--plain", "nowhere", "no plain speech")]
+)
+def test_what_cannot_be_done_is_said_before_the_first_stage(option, value, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        main(["voice", option, value, "--data", str(tmp_path), "--run", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
+
+
 def test_sizes_are_told_apart():
     assert [is_compact(create_model(name)) for name in ("fe2e", "fe2e-compact")] == [False, True]

@@ -76,15 +76,16 @@ def _analyse(options: argparse.Namespace, progress: Progress, stream: IO[bytes])
     with _open(options) as analysis, NpzWriter(stream) as writer:
         attention = AttentionFile(writer)
         document = Document(Path(options.clip).name, options.model, analysis.reader)
-        noted = _say_notes(analysis, 0, progress)
+        said: set[str] = set()
+        _say_notes(analysis, said, progress)
         progress.update(0, analysis.expected)
         for reading in _readings(analysis, options.clip):
-            noted = _say_notes(analysis, noted, progress)
+            _say_notes(analysis, said, progress)
             progress.say(reading_line(reading), lines)
             progress.update(reading.span.end, analysis.expected)
             document.add(reading)
             attention.add(reading)
-        _say_notes(analysis, noted, progress)
+        _say_notes(analysis, said, progress)
         progress.say(summary_line(document.summary), lines)
         attention.finish(analysis.reader.emotions)
         return document.json(analysis.duration, analysis.notes), attention.found
@@ -142,7 +143,9 @@ def _emotions(emotions: tuple[str, ...], values: Any, active: tuple[str, ...]) -
     return ", ".join(f"{name} {by_name[name]:.2f}" for name in ordered) or "neutral"
 
 
-def _say_notes(analysis: Analysis, noted: int, progress: Progress) -> int:
-    for note in analysis.notes[noted:]:
-        progress.say(f"Note: {printable(note)}", sys.stderr)
-    return len(analysis.notes)
+def _say_notes(analysis: Analysis, said: set[str], progress: Progress) -> None:
+    """Those that are new."""
+    for note in analysis.notes:
+        if note not in said:
+            progress.say(f"Note: {printable(note)}", sys.stderr)
+    said.update(analysis.notes)

@@ -46,6 +46,8 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.workers < 1:
         raise CommandError("--workers needs a number of processes, 1 or more.")
+    if not options.patience > 0:
+        raise CommandError("--patience needs a number of seconds above 0.")
     from fv2es.batch.jobs import gather, shard
     from fv2es.batch.record import FOLDER, Settings, Shelf
     from fv2es.batch.tables import write_tables

@@ -52,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     wanted = parse_parts(options.parts)
     if QUALITY in wanted and not options.data.is_dir():
         raise CommandError(f"There is no data folder {options.data}; --data names it, or leave out {QUALITY}.")
+    if SPEED in wanted:
+        _check_device(options.device)
     models, checkpoints = choose(options.names)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -70,6 +72,15 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         write_json(options.json, document)
     return 0
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise CommandError(f"There is no device {name!r} here.") from error
 
 
 def say(line: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fv2es.cli.analyse import DEFAULT_MODEL
 from fv2es.cli.output import STDOUT, CommandError, Progress, check_target, printable, write_json
 
 if TYPE_CHECKING:
+    from fv2es.data.manifest import Row
     from fv2es.evaluation import Evaluation
 
 NAMED_AT_MOST = 20  # unreadable rows listed one by one; the others are only counted
@@ -40,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
     from fv2es.evaluation import evaluate, parse_modalities
 
     modalities = parse_modalities(options.modalities)
-    read_manifest(options.manifest, tuple(COLOURS))  # what cannot be read is said before the weights are loaded
+    # What cannot be read is said before the weights are loaded.
+    _check_places(options, read_manifest(options.manifest, tuple(COLOURS), labelled=True))
     progress = Progress("rows")
     try:
         from fv2es.reader import load_reader
@@ -60,6 +64,14 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         write_json(options.json, result.report)
     return 0
+
+
+def _check_places(options: argparse.Namespace, rows: Sequence[Row]) -> None:
+    """Raises CommandError where the figures would be written over what they are made of."""
+    if options.json and options.json != STDOUT:
+        read = {Path(options.manifest).resolve(), *(row.file.resolve() for row in rows if row.file is not None)}
+        if Path(options.json).resolve() in read:
+            raise CommandError(f"--json {options.json} would be written over the manifest or one of its files.")
 
 
 def table(report: dict[str, Any]) -> str:

@@ -33,8 +33,8 @@ class Row:
     labels: tuple[str, ...] = ()
 
 
-def read_manifest(path: str | Path, emotions: Sequence[str] = MOSEI) -> list[Row]:
-    """All rows, checked; labels in the order of `emotions`.
+def read_manifest(path: str | Path, emotions: Sequence[str] = MOSEI, labelled: bool = False) -> list[Row]:
+    """All rows, checked; labels in the order of `emotions`. labelled: a column of labels is needed.
 
     Raises ManifestError for a line that cannot be read, OSError for a file that cannot be opened. Whether the files
     of the rows exist is not looked at here.
@@ -43,6 +43,11 @@ def read_manifest(path: str | Path, emotions: Sequence[str] = MOSEI) -> list[Row
     lines = _lines(path)
     header = [name.strip().lower() for name in next(lines, (1, []))[1]]
     _check_header(header, path.name)
+    if labelled and "labels" not in header:
+        near = ", only label" if "label" in header else ""
+        raise ManifestError(
+            f"The first line of {path.name} names no column labels{near}; without it all rows would be neutral."
+        )
     return [_row(line, cells, header, path, emotions) for line, cells in lines]
 
 

@@ -96,8 +96,13 @@ def _stages(args: argparse.Namespace) -> int:
     args.run = args.run or Path("runs") / args.model
     args.out = args.out or Path("checkpoints") / args.model
     torch.set_num_threads(args.threads or 1)
+    # What cannot be done is said now, not after the first stages.
+    if args.epochs is not None and args.epochs < 1:
+        raise ValueError("--epochs needs a number of at least 1.")
+    if args.plain and not (args.plain / "index.tsv").is_file():
+        raise ValueError(f"There is no plain speech in {args.plain}: it needs an index.tsv (docs/training.md).")
     if args.what in ("all", "checkpoint") and args.model != JOINT:
-        _fresh_model(args.model)  # refused now, not after the first stages
+        _fresh_model(args.model)
     wanted = [stage for stage in STAGES if stage != "joint" or args.model == JOINT]
     for stage in wanted if args.what == "all" else (args.what,):
         _run(stage, args)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+from contextlib import suppress
 
 from fv2es.media.wire import Lines, send
 from fv2es.modalities.speech.pocketsphinx import listen, load
@@ -26,11 +27,12 @@ def main() -> None:
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         send(speak, [FAILED, str(error)])
         return
-    send(speak, ["ready"])
     lines = Lines(0)
-    while lines.fill():
-        while message := lines.ready():
-            send(speak, [HEARD, listen(decoder, sound[: message[1]])])
+    with suppress(BrokenPipeError):  # its parent has ended meanwhile
+        send(speak, ["ready"])
+        while lines.fill():
+            while message := lines.ready():
+                send(speak, [HEARD, listen(decoder, sound[: message[1]])])
 
 
 if __name__ == "__main__":
