@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -29,6 +30,13 @@ def atomic_file(target: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_json(target: str | os.PathLike[str], document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Letters that are none in UTF-8, as a file's name may have them, are replaced."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    with atomic_file(target) as stream:
+        stream.write(text.encode(errors="replace"))
 
 
 def part_of(path: Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fv2es.atomic import atomic_file
+from fv2es.atomic import write_json
 from fv2es.batch.jobs import BatchError, Job
 
 SETTINGS = "batch.json"
@@ -52,7 +52,7 @@ class Shelf:
             other = sorted(name for name in mine if theirs.get(name) != mine[name])
             raise BatchError(f"{self.folder} holds a batch made with another {' and '.join(other)}.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write(path, mine)
+        write_json(path, mine)
 
     def path(self, name: str) -> Path:
         """Where a job's record lies, or will."""
@@ -62,7 +62,7 @@ class Shelf:
         """Write a record; it is there whole or not at all."""
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, document)
+        write_json(path, document)
 
     def get(self, name: str) -> dict[str, Any] | None:
         """The record, None where there is none yet."""
@@ -93,10 +93,12 @@ class Shelf:
             "Name the inputs in the same order and new ones behind them, or choose another folder."
         )
 
-    def forget_failure(self, name: str) -> None:
-        """So that the file is read again."""
-        if "error" in (self.get(name) or {}):
+    def forget_failure(self, name: str) -> bool:
+        """So that the file is read again. Was there one?"""
+        failed = "error" in (self.get(name) or {})
+        if failed:
             self.path(name).unlink(missing_ok=True)
+        return failed
 
     def names(self) -> Iterator[str]:
         """Of all records, sorted."""
@@ -135,9 +137,3 @@ def _marks(job: Job, seconds: float) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-    with atomic_file(path) as stream:
-        stream.write(text.encode(errors="replace"))  # a file's name may be in no encoding

@@ -59,13 +59,12 @@ def run(options: argparse.Namespace) -> int:
     shelf = Shelf(options.out)
     shelf.begin(settings)
     mine = shard(every, *options.shard)
-    held = [job for job in mine if shelf.has(job)]
+    held = {job.name for job in mine if shelf.has(job)}
     if held and not options.resume:
         raise CommandError(f"{options.out} holds results of these files already; --resume goes on with them.")
     if options.retry:
-        for job in held:
-            shelf.forget_failure(job.name)
-    left = [job for job in mine if not shelf.has(job)]
+        held = {name for name in held if not shelf.forget_failure(name)}
+    left = [job for job in mine if job.name not in held]
     failed = _read(left, settings, options)
     tables = write_tables(shelf, [job.name for job in every], checkpoint.emotions)
     print(f"Read now: {len(left)} of {len(every)} files, of which {failed} failed.")

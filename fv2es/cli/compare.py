@@ -53,7 +53,9 @@ def run(options: argparse.Namespace) -> int:
     if QUALITY in wanted and not options.data.is_dir():
         raise CommandError(f"There is no data folder {options.data}; --data names it, or leave out {QUALITY}.")
     if SPEED in wanted:
-        _check_device(options.device)
+        from fv2es.training.run import check_device
+
+        check_device(options.device)
     models, checkpoints = choose(options.names)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -72,15 +74,6 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         write_json(options.json, document)
     return 0
-
-
-def _check_device(name: str) -> None:
-    import torch
-
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise CommandError(f"There is no device {name!r} here.") from error
 
 
 def say(line: str) -> None:

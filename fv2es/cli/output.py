@@ -35,16 +35,13 @@ def check_target(option: str, target: str | None) -> None:
 
 def write_json(target: str, document: Mapping[str, Any] | Sequence[Any]) -> None:
     """To a file, atomically, or to standard output for "-"."""
-    to_terminal = target == STDOUT  # whose encoding may be anything
-    text = json.dumps(document, ensure_ascii=to_terminal, allow_nan=False, indent=1) + "\n"
-    if to_terminal:
-        sys.stdout.write(text)
+    if target == STDOUT:  # whose encoding may be anything
+        sys.stdout.write(json.dumps(document, allow_nan=False, indent=1) + "\n")
         sys.stdout.flush()
         return
-    from fv2es.atomic import atomic_file
+    from fv2es import atomic
 
-    with atomic_file(target) as stream:
-        stream.write(text.encode(errors="replace"))  # a file's name may be in no encoding
+    atomic.write_json(target, document)
 
 
 def printable(text: str) -> str:

@@ -52,8 +52,10 @@ def read(folder: Path, split: str, cache: Path | None = None) -> Faces:
     with (folder / "fer2013plus.tsv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines, delimiter="\t"))
     pictures = _pictures(folder / "fer2013plus.tar.gz", cache)
-    found, learnt = (_chosen(rows, one, pictures) for one in (split, "train"))
-    return found if split == "train" else found.select(~near_copies(found.pixels, learnt.pixels))
+    found = _chosen(rows, split, pictures)
+    if split == "train":
+        return found
+    return found.select(~near_copies(found.pixels, _chosen(rows, "train", pictures).pixels))
 
 
 def _chosen(rows: list[dict[str, str]], split: str, pictures: dict[str, np.ndarray]) -> Faces:

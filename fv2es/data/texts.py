@@ -25,7 +25,7 @@ class Sentence:
 TRAIN = ("goemotions/train", "meld/train", "emorynlp/train", "emorynlp/valid", "emorynlp/test",
          "dailydialog/train_partial", "dailydialog/valid", "dailydialog/test", "isear/all")  # fmt: skip
 VALID = ("goemotions/valid", "meld/valid")
-LONG = 6
+LONG = 6  # words
 _WORD = re.compile(r"[a-z']+")
 
 

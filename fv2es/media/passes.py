@@ -47,6 +47,7 @@ class Pass:
         import av
 
         media, failures, decoded, left_out = self.media, 0, 0, False
+        limited = self.end == media.limits.max_seconds < inf
         try:
             for packet in _packets(media, self._streams(), self.start):
                 if media.decoding > media.limits.decode_seconds:
@@ -54,7 +55,7 @@ class Pass:
                     break
                 if not (self.hears_on if packet.stream.type == "audio" else self.sees_on):
                     left_out = left_out or self._lies_behind(packet)
-                    if not (self.hears_on or self.sees_on) and (left_out or self.end != media.limits.max_seconds):
+                    if not (self.hears_on or self.sees_on) and (left_out or not limited):
                         break
                     continue
                 try:
@@ -74,7 +75,7 @@ class Pass:
             failures = 0
         except av.error.FFmpegError:
             failures += 1
-        if left_out and self.end == media.limits.max_seconds:
+        if left_out and limited:
             media.note(f"Only the first {_spoken(self.end)} were read; the rest was skipped.")
         if failures and not decoded and not self.start:
             raise MediaError(rules.NOTHING_DECODED)

@@ -113,11 +113,16 @@ def _device(name: str) -> str:
     """auto = the GPU where there is one."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(name)
+    return name
+
+
+def check_device(name: str) -> None:
+    """Raises ValueError where it is not here."""
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"There is no device {name!r} here.") from error
-    return name
 
 
 def _describe(config: Config, corpus: str, model: MultimodalModel, items: Mapping[str, list[Item]]) -> dict[str, Any]:
