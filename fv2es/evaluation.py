@@ -23,6 +23,7 @@ from fv2es.metrics import report
 from fv2es.modalities.extract import extract_span
 from fv2es.modalities.faces import Detection, FaceFinder, Finder
 from fv2es.modalities.spectrogram import mel_spectrogram
+from fv2es.modalities.speech.subtitles import Subtitles, read_subtitles
 from fv2es.results import probabilities
 from fv2es.schema import FACE, MODALITIES, VOICE, WORDS, Box, Frame, Prediction, Sound, Span, Transcript, Utterance
 
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 LETTERS = {"t": WORDS, "a": VOICE, "v": FACE}
 BATCH_SIZE = 16
+EVERYWHERE = Span(0.0, inf)
+SILENCE = np.zeros(0, np.float32)
 NOWHERE = Span(0.0, 1.0)  # words alone have no time; they stand for one second
 Extractor = Callable[[Row], Utterance]
 
@@ -54,10 +57,12 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`report`: the JSON document; `unreadable`: the rows that are left out of it."""
+    """`report`: the JSON document; `unreadable`: the rows that are left out of it; `empty`: those of which nothing is
+    left."""
 
     report: dict[str, Any]
     unreadable: tuple[Unreadable, ...]
+    empty: tuple[Row, ...] = ()
 
 
 def parse_modalities(letters: str) -> tuple[str, ...]:
@@ -75,7 +80,7 @@ def row_extractor(modalities: Sequence[str] = MODALITIES, finder: Finder | None 
     finder = finder or _LateFinder()
 
     def extract(row: Row) -> Utterance:
-        words = Transcript(row.text, "typed") if row.text and WORDS in modalities else Transcript()
+        words = words_of(row) if WORDS in modalities else Transcript()
         if row.file is None or not {FACE, VOICE} & set(modalities):
             return Utterance(NOWHERE, transcript=words)
         with open_media(row.file, Limits.unlimited()) as media:
@@ -86,6 +91,13 @@ def row_extractor(modalities: Sequence[str] = MODALITIES, finder: Finder | None 
         return replace(seen, transcript=words)
 
     return extract
+
+
+def words_of(row: Row) -> Transcript:
+    """What is said in a row: its text, or what the subtitles say in its stretch. Raises SpeechError."""
+    if row.text or row.subtitles is None:
+        return Transcript(row.text, "typed") if row.text else Transcript()
+    return Subtitles(read_subtitles(row.subtitles)).transcribe(SILENCE, _span(row) or EVERYWHERE)
 
 
 class _LateFinder:
@@ -109,7 +121,7 @@ def _heard(media: Media, span: Span | None) -> Utterance:
     """The voice alone of a span, None = of the whole file."""
     start, end = (span.start, span.end) if span else (0.0, inf)
     blocks = [event.samples for event in media.read((), start, end) if isinstance(event, Sound)]
-    waveform = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    waveform = np.concatenate(blocks) if blocks else SILENCE
     return Utterance(span or NOWHERE, waveform=waveform, mel=mel_spectrogram(waveform))
 
 
@@ -131,14 +143,16 @@ def evaluate(
     scored: list[Row] = []
     scores: list[np.ndarray] = []
     unreadable: list[Unreadable] = []
-    empty = done = 0
+    empty: list[Row] = []
+    done = 0
     for batch in _batches(rows, batch_size):
         readable = list(_readable(batch, extract, unreadable))
         full = [utterance for _, utterance in readable if utterance.modalities]
         predicted = iter(reader.predict(full) if full else ())
         for row, utterance in readable:
             there = bool(utterance.modalities)
-            empty += not there
+            if not there:
+                empty.append(row)
             scored.append(row)
             scores.append(probabilities(next(predicted).logits) if there else np.zeros(len(reader.emotions)))
         done += len(batch)
@@ -146,7 +160,7 @@ def evaluate(
     shape = (len(scored), len(reader.emotions))
     truth = np.array([[name in row.labels for name in reader.emotions] for row in scored], bool).reshape(shape)
     figures = report(truth, np.array(scores).reshape(shape), reader.thresholds, reader.emotions, modalities)
-    return Evaluation({**figures, "empty": empty, "skipped": len(unreadable)}, tuple(unreadable))
+    return Evaluation({**figures, "empty": len(empty), "skipped": len(unreadable)}, tuple(unreadable), tuple(empty))
 
 
 def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:

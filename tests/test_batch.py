@@ -15,7 +15,7 @@ from batching import SETTINGS, Obedient, Stillborn, Unable, fill, times_read
 from processes import until
 
 from fv2es.batch import workers
-from fv2es.batch.jobs import LONGEST, BatchError, gather, shard
+from fv2es.batch.jobs import LONGEST, BatchError, Job, gather, shard
 from fv2es.batch.record import DONE, FAILED, FOLDER, Shelf, keep
 from fv2es.batch.tables import write_tables
 from fv2es.batch.workers import Careful, read_all
@@ -51,12 +51,33 @@ def test_patterns_files_and_manifests(tmp_path, monkeypatch):
     (tmp_path / "list.tsv").write_text("file\ttext\nin/deep/b.mp4\twhat a day\n\tonly words\n", encoding="utf-8")
     assert names(gather([tmp_path / "in/*.mp4"])) == ["a.mp4"]
     assert names(gather([tmp_path / "in/**/*.mp4"])) == ["a.mp4", "deep/b.mp4"]
-    assert names(gather([tmp_path / "other.bin", tmp_path / "gone.mp4"])) == ["other.bin", "gone.mp4"]
+    assert names(gather([tmp_path / "other.bin"])) == ["other.bin"], "named, any file will do"
     (told,) = gather([tmp_path / "list.tsv"])
     assert (told.name, told.text) == ("in/deep/b.mp4", "what a day")
     monkeypatch.chdir(tmp_path)
     assert names(gather(["in/*.mp4", "in"])) == ["a.mp4", "deep/b.mp4"], "relative, and nothing twice"
     assert all(job.file.is_absolute() for job in gather(["in"])), "other processes may stand elsewhere"
+
+
+def test_a_manifest_names_each_files_subtitles(tmp_path):
+    lines = ["file\ttext\tsubtitles", "a.mp4\t\ta.srt", "b.mp4\twhat a day\tb.srt", "c.mp4\t\t"]
+    (tmp_path / "list.tsv").write_text("\n".join(lines), encoding="utf-8")
+    jobs = gather([tmp_path / "list.tsv"])
+    assert [(job.text, job.subtitles) for job in jobs] == [
+        (None, tmp_path / "a.srt"),
+        ("what a day", None),
+        (None, None),
+    ]
+
+
+def test_a_fingerprint_knows_the_words(tmp_path):
+    fill(tmp_path, "a.mp4", "a.srt", "b.srt")
+    (tmp_path / "b.srt").write_text("other words", encoding="utf-8")
+    clip = tmp_path / "a.mp4"
+    told = [Job("a", clip), Job("a", clip, "hi"), Job("a", clip, "ho")]
+    told += [Job("a", clip, None, tmp_path / name) for name in ("a.srt", "b.srt")]
+    assert len({job.fingerprint() for job in told}) == len(told)
+    assert Job("a", clip, None, tmp_path / "gone.srt").fingerprint() == ""
 
 
 def test_files_of_like_name_get_names_of_their_own(tmp_path):
@@ -77,6 +98,9 @@ def test_inputs_that_make_no_sense(tmp_path):
     (tmp_path / "bad.tsv").write_text("nothing\n", encoding="utf-8")
     with pytest.raises(BatchError, match="no video or sound file"):
         gather([fill(tmp_path / "empty")])
+    for mistyped in ("gone.mp4", "gone.tsv", "gone"):
+        with pytest.raises(BatchError, match="no such file or folder"):
+            gather([tmp_path / mistyped])
     with pytest.raises(BatchError, match="batch reads whole files"):
         gather([tmp_path / "cut.tsv"])
     with pytest.raises(ManifestError):
@@ -323,6 +347,24 @@ def test_a_result_stands_for_its_own_file_only(stubbed, tmp_path, capfd):
     (tmp_path / "day0" / "broken-1.mp4").write_text("repaired", encoding="utf-8")
     assert main(["batch", str(tmp_path / "day0"), str(tmp_path / "day2"), "--out", str(stubbed), "--resume"]) == 0
     assert times_read(tmp_path / "day0") == ["a.mp4", "broken-1.mp4", "broken-1.mp4"]
+
+
+@pytest.mark.slow
+def test_a_file_is_read_with_its_own_subtitles(tmp_path, examples):
+    clip = min(examples, key=lambda path: path.stat().st_size)
+    (tmp_path / "said.srt").write_text("1\n00:00:00,000 --> 00:00:30,000\nwhat a day\n", encoding="utf-8")
+    other = next(path for path in examples if path != clip)
+    rows = f"file\tsubtitles\n{clip}\tsaid.srt\n{other}\tgone.srt\n"
+    (tmp_path / "list.tsv").write_text(rows, encoding="utf-8")
+    assert main(["batch", str(tmp_path / "list.tsv"), "--out", str(tmp_path / "out"), "--speech", "none"]) == 0
+    found, lost = (
+        json.loads((tmp_path / "out" / FOLDER / f"{path.name}.json").read_text(encoding="utf-8"))
+        for path in (clip, other)
+    )
+    assert {(one["transcript"], one["transcript_source"]) for one in found["utterances"]} == {
+        ("what a day", "subtitles")
+    }
+    assert lost["error"] == "The subtitle file cannot be read."
 
 
 @pytest.mark.slow

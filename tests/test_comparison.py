@@ -570,6 +570,7 @@ def test_json_on_standard_output_is_nothing_else(shelf, capsys):
         (["--data", "nowhere"], "There is no data folder nowhere"),
         (["--parts", "speed", "--device", "quantum"], "There is no device 'quantum' here."),
         (["nobody", "--parts", "sizes"], "'nobody' is neither a model nor a checkpoint"),
+        (["lf-lstm", "--parts", "quality", "--data", "."], "None of these has trained weights"),
         (["--json", "nowhere/all.json"], "there is no folder nowhere"),
     ],
 )

@@ -12,7 +12,7 @@ from fv2es import cli
 from fv2es.data.manifest import Row
 from fv2es.data.speech import read_sound
 from fv2es.emotions import MOSEI
-from fv2es.evaluation import evaluate, parse_modalities, row_extractor
+from fv2es.evaluation import evaluate, parse_modalities, row_extractor, words_of
 from fv2es.modalities.faces import Detection
 from fv2es.modalities.spectrogram import mel_spectrogram
 from fv2es.modalities.speech import make_transcriber
@@ -81,6 +81,20 @@ def test_words_alone(tmp_path):
     assert row_extractor(("words",))(nowhere).modalities == ("words",)  # the file is not needed, so it is not opened
     with pytest.raises(ValueError, match="no such file"):
         extract(nowhere)
+
+
+def test_words_of_subtitles_are_those_of_the_stretch(tmp_path):
+    subtitles = tmp_path / "said.srt"
+    subtitles.write_text(
+        "1\n00:00:00,000 --> 00:00:02,000\nwhat a day\n\n2\n00:00:02,000 --> 00:00:04,000\nso sad\n", encoding="utf-8"
+    )
+    assert words_of(row(1, subtitles=subtitles)) == Transcript("what a day so sad", "subtitles")
+    assert words_of(row(1, subtitles=subtitles, start=2.0, end=4.0)).text == "so sad"
+    assert words_of(row(1, subtitles=subtitles, start=2.5)).text == "so sad"
+    assert words_of(row(1, "typed", subtitles=subtitles)) == Transcript("typed", "typed")
+    lost = row(1, subtitles=tmp_path / "gone.srt")
+    result = evaluate([row(2, "so happy"), lost], EchoReader())
+    assert [(one.row, one.why) for one in result.unreadable] == [(lost, "The subtitle file cannot be read.")]
 
 
 def test_a_small_picture_is_a_face(tmp_path):
@@ -202,6 +216,7 @@ def test_the_command_on_every_kind_of_row(random_weights, video, tmp_path, capsy
     said, lost = capsys.readouterr()
     assert lost.splitlines()[0] == f"e (line 6, {tmp_path / 'lost.wav'}): There is no such file."
     assert "1 of 6 rows" in lost
+    assert "f (line 7): Nothing to read in it." in lost.splitlines()
     assert "5 utterances" in said
     report = json.loads(out.read_text())
     assert (report["n"], report["skipped"], report["empty"]) == (5, 1, 1)

@@ -33,6 +33,11 @@ def test_absolute_files_stay(tmp_path):
     assert row.file == tmp_path / "y.wav"
 
 
+def test_subtitles_are_beside_the_manifest(tmp_path):
+    first, second = read_manifest(write(tmp_path, "file\tsubtitles\na.mp4\tdeep/a.srt\nb.mp4\t\n"))
+    assert (first.subtitles, second.subtitles) == (tmp_path / "deep/a.srt", None)
+
+
 def test_columns_in_any_order_absent_or_unknown(tmp_path):
     (row,) = read_manifest(write(tmp_path, "Labels\tspeaker\t text \nneutral\tbob\thi\n"))
     assert row == Row(2, "line 2", text="hi")

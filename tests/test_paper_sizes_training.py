@@ -79,12 +79,22 @@ def test_the_other_stages_say_that_they_are_not_for_it(stage, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"), [("--epochs", "0", "at least 1"), ("--plain", "nowhere", "no plain speech")]
+    ("option", "value", "said"),
+    [
+        ("--epochs", "0", "at least 1"),
+        ("--plain", "nowhere", "no plain speech"),
+        ("--corpus", "mosei", "--corpus is an option of a recipe; voice has no use for it"),
+    ],
 )
 def test_what_cannot_be_done_is_said_before_the_first_stage(option, value, said, tmp_path):
     with pytest.raises(ValueError, match=said):
         main(["voice", option, value, "--data", str(tmp_path), "--run", str(tmp_path / "run")])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_has_no_use_for_what_stages_learn_from(tmp_path):
+    with pytest.raises(ValueError, match="--plain is an option of a stage; wei2022 has no use for it"):
+        main(["wei2022", "--plain", str(tmp_path), "--run", str(tmp_path / "run")])
 
 
 def test_sizes_are_told_apart():

@@ -18,6 +18,7 @@ from PIL import Image
 from fv2es.data.manifest import Row, read_manifest
 from fv2es.data.packs import SPLITS
 from fv2es.emotions import MOSEI
+from fv2es.evaluation import words_of
 from fv2es.limits import Limits
 from fv2es.media import open_media
 from fv2es.schema import SAMPLE_RATE, Frame
@@ -36,7 +37,11 @@ def main(manifests: list[Path], folder: Path) -> None:
             name = f"{split}_{row.line}"
             (raw / name).mkdir(parents=True)
             write(row, raw / name)
-            meta[name] = {"text": row.text, "label": [int(emotion in row.labels) for emotion in MOSEI], "id": row.id}
+            meta[name] = {
+                "text": words_of(row).text,
+                "label": [int(emotion in row.labels) for emotion in MOSEI],
+                "id": row.id,
+            }
             names.append(name)
         (splits / f"{split}_split.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     (raw / "meta.pkl").write_bytes(pickle.dumps(meta))

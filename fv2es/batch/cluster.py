@@ -95,7 +95,10 @@ def _rows(ray: Any, jobs: Sequence[Job], arguments: tuple[Any, ...], workers: in
     context = ray.data.DataContext.get_current()  # a dataset takes a copy when it is made
     context.max_errored_blocks = -1  # what is lost is seen by its missing record
     context.enable_progress_bars = False
-    given = [{"name": job.name, "file": str(job.file), "text": job.text or ""} for job in jobs]
+    given = [
+        {"name": job.name, "file": str(job.file), "text": job.text or "", "subtitles": str(job.subtitles or "")}
+        for job in jobs
+    ]
     rows = ray.data.from_items(given, override_num_blocks=len(given)).map(
         _Actor,
         fn_constructor_args=arguments,
@@ -115,5 +118,6 @@ class _Actor:
         self._read = Careful(settings, folder, patience, make)
 
     def __call__(self, row: Row) -> Row:
-        job = Job(row["name"], Path(row["file"]), row["text"] or None)
+        subtitles = Path(row["subtitles"]) if row["subtitles"] else None
+        job = Job(row["name"], Path(row["file"]), row["text"] or None, subtitles)
         return vars(self._shelf.outcome(job.name) or self._read(job))

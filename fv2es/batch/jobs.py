@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fv2es.data.manifest import read_manifest
@@ -27,32 +27,42 @@ class BatchError(ValueError):
 
 @dataclass(frozen=True)
 class Job:
-    """One file. `name`: where its record lies below the others' folder, less its suffix; `text`: the words as typed."""
+    """One file. `name`: where its record lies below the others' folder, less its suffix; `text`: the words as typed;
+    `subtitles`: a file of them, where nothing is typed."""
 
     name: str
     file: Path
     text: str | None = None
+    subtitles: Path | None = None
 
     def fingerprint(self) -> str:
-        """Of what is in the file, by its size and both its ends; empty where it cannot be read."""
+        """Of what is in the file, and in its subtitles, by size and both ends, and of typed words; empty where one
+        cannot be read."""
+        found = hashlib.sha256()
         try:
-            with self.file.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                found = hashlib.sha256(size.to_bytes(8, "big"))
-                for begin in (0, max(0, size - ENDS)):
-                    file.seek(begin)
-                    found.update(file.read(ENDS))
+            for path in filter(None, (self.file, self.subtitles)):
+                _stamp(path, found)
         except OSError:
             return ""
+        found.update((self.text or "").encode())
         return found.hexdigest()[:16]
+
+
+def _stamp(path: Path, found: hashlib._Hash) -> None:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        found.update(size.to_bytes(8, "big"))
+        for begin in (0, max(0, size - ENDS)):
+            file.seek(begin)
+            found.update(file.read(ENDS))
 
 
 def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Job]:
     """All files, sorted within each input; a file that is named twice is done once.
 
     A folder gives what lies below it and is named like a video or a sound; a manifest (.tsv) the files of its rows with
-    their texts; a pattern (*, ?, **) what it fits; anything else is a file. Raises BatchError where an input gives
-    nothing, ManifestError for a manifest that cannot be read.
+    their texts or subtitles; a pattern (*, ?, **) what it fits; anything else is a file. Raises BatchError where an
+    input is not there or gives nothing, ManifestError for a manifest that cannot be read.
     """
     found: dict[Path, Job] = {}
     taken: set[str] = set()
@@ -63,7 +73,7 @@ def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Job]:
         for job in jobs:
             place = Path(os.path.abspath(job.file))
             if place not in found:
-                found[place] = Job(_free(job.name, taken), place, job.text)
+                found[place] = replace(job, name=_free(job.name, taken), file=place)
     return list(found.values())
 
 
@@ -80,8 +90,10 @@ def _of(one: str) -> Iterator[Job]:
         yield from (Job(_name(file, path), file) for file in _below(path))
     elif path.suffix.lower() in MANIFESTS and path.is_file():
         yield from _listed(path)
-    elif path.exists() or not glob.has_magic(one):
-        yield Job(_writable(path.name), path)  # a file that is not there gets a record that says so
+    elif path.exists():
+        yield Job(_writable(path.name), path)
+    elif not glob.has_magic(one):
+        raise BatchError(f"{one}: there is no such file or folder.")
     else:
         plain = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
         files = sorted(Path(name) for name in glob.glob(one, recursive=True))
@@ -106,7 +118,8 @@ def _listed(manifest: Path) -> Iterator[Job]:
                 f"Line {row.line} of {manifest.name} names a stretch of a file; batch reads whole files. "
                 "Leave the columns start and end empty, or use evaluate."
             )
-        yield Job(_name(row.file, manifest.parent), row.file, row.text or None)
+        subtitles = None if row.text or row.subtitles is None else row.subtitles.absolute()
+        yield Job(_name(row.file, manifest.parent), row.file, row.text or None, subtitles)
 
 
 def _name(file: Path, root: Path) -> str:

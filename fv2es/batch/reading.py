@@ -31,18 +31,19 @@ class FileReader:
         from fv2es.pipeline import analyse
         from fv2es.results import Document
 
-        typed = job.text is not None
+        told = job.text is not None or job.subtitles is not None
         with analyse(
             job.file,
             reader=self._reader,
             text=job.text,
+            speech=job.subtitles or self.settings.speech,
             speaker=self.settings.speaker,
             limits=Limits.unlimited(),
             finder=self._finder,
             decoders=self._decoders,
-            transcriber=None if typed else self._transcriber,
+            transcriber=None if told else self._transcriber,
         ) as analysis:
             document = Document(job.file.name, self.settings.model, self._reader)
             for reading in analysis:
                 document.add(reading)
-            return document.json(analysis.duration, [*([] if typed else self._notes), *analysis.notes])
+            return document.json(analysis.duration, [*([] if told else self._notes), *analysis.notes])

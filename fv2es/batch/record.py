@@ -89,8 +89,8 @@ class Shelf:
         if "error" in record:
             return False
         raise BatchError(
-            f"As {job.name}, {self.folder} holds the result of another file than {job.file}, or of what it was before. "
-            "Name the inputs in the same order and new ones behind them, or choose another folder."
+            f"As {job.name}, {self.folder} holds the result of another file than {job.file}, or of what it or its "
+            "words were before. Name the inputs in the same order and new ones behind them, or choose another folder."
         )
 
     def forget_failure(self, name: str) -> bool:

@@ -57,6 +57,10 @@ def run(options: argparse.Namespace) -> int:
 
         check_device(options.device)
     models, checkpoints = choose(options.names)
+    if wanted == (QUALITY,) and not checkpoints:
+        raise CommandError(
+            "None of these has trained weights, which is what quality is measured of; `models` lists them."
+        )
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     document: dict[str, Any] = {"schema": SCHEMA, "models": [], "speed": None, "checkpoints": [], "ablations": []}

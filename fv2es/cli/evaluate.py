@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fv2es.data.manifest import Row
     from fv2es.evaluation import Evaluation
 
-NAMED_AT_MOST = 20  # unreadable rows listed one by one; the others are only counted
+NAMED_AT_MOST = 20  # rows listed one by one; the others are only counted
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -23,7 +23,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "manifest",
         metavar="MANIFEST.tsv",
-        help="tab-separated, no quoting, columns id, file, start, end, text, labels; any may be empty",
+        help="tab-separated, no quoting, columns id, file, start, end, text, subtitles, labels; any may be empty",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="which model (default: %(default)s)")
     parser.add_argument(
@@ -96,12 +96,19 @@ def _figure(value: float | None) -> str:
 
 
 def _say_losses(result: Evaluation, stream: TextIO) -> None:
-    for lost in result.unreadable[:NAMED_AT_MOST]:
-        print(printable(f"{lost.row.id} (line {lost.row.line}, {lost.row.file}): {lost.why}"), file=stream)
-    if len(result.unreadable) > NAMED_AT_MOST:
-        print(f"… and {len(result.unreadable) - NAMED_AT_MOST} more.", file=stream)
     whole = result.report["n"] + result.report["skipped"]
-    if result.unreadable:
-        print(f"Left out, as their files could not be read: {len(result.unreadable)} of {whole} rows.", file=stream)
-    if empty := result.report["empty"]:
+    _name([(lost.row, lost.why) for lost in result.unreadable], stream)
+    if lost := len(result.unreadable):
+        print(f"Left out, as their files could not be read: {lost} of {whole} rows.", file=stream)
+    _name([(row, "Nothing to read in it.") for row in result.empty], stream)
+    if empty := len(result.empty):
         print(f"Counted as neutral, as there was nothing to read in them: {empty} of {whole} rows.", file=stream)
+
+
+def _name(rows: Sequence[tuple[Row, str]], stream: TextIO) -> None:
+    """What is the matter with each, as far as they can be listed."""
+    for row, why in rows[:NAMED_AT_MOST]:
+        where = f"line {row.line}, {row.file}" if row.file else f"line {row.line}"
+        print(printable(f"{row.id} ({where}): {why}"), file=stream)
+    if len(rows) > NAMED_AT_MOST:
+        print(f"… and {len(rows) - NAMED_AT_MOST} more.", file=stream)

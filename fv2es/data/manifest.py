@@ -1,7 +1,8 @@
 """A manifest: which stretch of which file has which labels. Tab-separated without quoting, one utterance a line.
 
-Columns `id, file, start, end, text, labels`, in any order; any of them may be empty or absent, further ones are
-passed over. A relative file is relative to the manifest. Labels are comma-separated names; neutral or nothing = none.
+Columns `id, file, start, end, text, subtitles, labels`, in any order; any of them may be empty or absent, further ones
+are passed over. A relative file is relative to the manifest. Labels are comma-separated names; neutral or nothing =
+none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from fv2es.emotions import MOSEI, parse_labels
 
-COLUMNS = ("id", "file", "start", "end", "text", "labels")
+COLUMNS = ("id", "file", "start", "end", "text", "subtitles", "labels")
 
 
 class ManifestError(ValueError):
@@ -22,7 +23,8 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """One line. `start` and `end` are seconds of the file, None = from its beginning, to its end."""
+    """One line. `start` and `end` are seconds of the file, None = from its beginning, to its end. Where there is no
+    `text`, the words are those of the `subtitles` of the whole file, if there are any."""
 
     line: int
     id: str
@@ -31,6 +33,7 @@ class Row:
     end: float | None = None
     text: str = ""
     labels: tuple[str, ...] = ()
+    subtitles: Path | None = None
 
 
 def read_manifest(path: str | Path, emotions: Sequence[str] = MOSEI, labelled: bool = False) -> list[Row]:
@@ -84,15 +87,16 @@ def _row(line: int, cells: list[str], header: Sequence[str], path: Path, emotion
         labels = parse_labels(values.get("labels", ""), emotions)
     except ValueError as error:
         raise ManifestError(f"{where}: {error}") from error
-    file = values.get("file", "")
+    file, subtitles = (path.parent / cell if (cell := values.get(name, "")) else None for name in ("file", "subtitles"))
     return Row(
         line=line,
         id=values.get("id", "") or f"line {line}",
-        file=path.parent / file if file else None,
+        file=file,
         start=start,
         end=end,
         text=values.get("text", ""),
         labels=labels,
+        subtitles=subtitles,
     )
 
 

@@ -31,6 +31,8 @@ COMPACT = "v2em-compact"
 APART = ("faces", "voice", "functionals", "pretraining", "words")
 STAGES = (*APART, "joint", "checkpoint")
 WIDER = 4  # how many times as wide as the compact networks those of the papers are
+_OF_RECIPES = ("corpus", "device", "workers", "again")
+_OF_STAGES = ("teacher", "plain")
 JOINT = "emotion-queries-compact"  # the model whose fusion is trained too, on the networks of another
 
 
@@ -70,9 +72,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run the stages asked for; a stopped run goes on where it was. Returns the exit status."""
     args = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    if args.what in ("all", *STAGES):
-        return _stages(args)
-    return _whole(args)
+    staged = args.what in ("all", *STAGES)
+    _refuse_the_others(args, _OF_RECIPES if staged else _OF_STAGES, "a recipe" if staged else "a stage")
+    return _stages(args) if staged else _whole(args)
+
+
+def _refuse_the_others(args: argparse.Namespace, options: Sequence[str], of: str) -> None:
+    """Raises ValueError where an option is given that would be passed over."""
+    given = parser()
+    for name in options:
+        if getattr(args, name) != given.get_default(name):
+            raise ValueError(f"--{name} is an option of {of}; {args.what} has no use for it.")
 
 
 def _whole(args: argparse.Namespace) -> int:
