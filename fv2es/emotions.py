@@ -48,9 +48,10 @@ def canonical(name: str) -> str:
 
 
 def parse_labels(text: str, emotions: Iterable[str] = MOSEI) -> tuple[str, ...]:
-    """Comma-separated names → those of `emotions`, in their order; neutral or nothing → ()."""
+    """Comma-separated names → those of `emotions`, in their order; nothing is neutral, and neutral → () where it is not
+    among them."""
     emotions = tuple(emotions)
-    names = {canonical(part) for part in text.split(",") if part.strip()}
+    names = {canonical(part) for part in text.split(",") if part.strip()} or {NEUTRAL}
     strangers = names - set(emotions) - {NEUTRAL}
     if strangers:
         raise ValueError(f"{', '.join(sorted(strangers))} is not among {', '.join(emotions)} or neutral.")

@@ -71,6 +71,11 @@ def find(name: str) -> Path | None:
 
 def open_checkpoint(name: str) -> Checkpoint:
     """The checkpoint called `name`, or `ORG/NAME[@revision]` of the Hub. Raises CheckpointError."""
+    if os.sep in name and (Path(name) / CONFIG).is_file():
+        raise CheckpointError(
+            f"Checkpoints go by their names, not by paths: {Path(name).resolve().name!r}, with FV2ES_CHECKPOINTS set "
+            "to the folder that holds it where that is not the one of the project."
+        )
     if "/" in name:
         from fv2es.remote import fetch  # which needs this module
 

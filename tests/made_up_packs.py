@@ -39,7 +39,7 @@ def write_utterance(folder: Path, marks: dict[str, int], pictures: int = 12, sec
     folder.mkdir(parents=True)
     for mark, grey in marks.items():
         for number in range(pictures):
-            Image.new("L", (40, 32), grey + number).save(folder / f"image{mark}_{number}.jpg", quality=95)
+            Image.new("L", (120, 96), grey + number).save(folder / f"image{mark}_{number}.jpg", quality=95)
         write_wav(folder / f"audio{mark}.wav", seconds, 100 * grey)
 
 
@@ -105,7 +105,7 @@ def write_learnable(root: Path, corpus: str, train: int = 56, valid: int = 28, t
                 label = LABELS[first]
             folder.mkdir(parents=True)
             for picture in range(2):
-                Image.new("L", (40, 32), 30 + 30 * first + 2 * picture).save(folder / f"image{side}_{picture}.jpg")
+                Image.new("L", (120, 96), 30 + 30 * first + 2 * picture).save(folder / f"image{side}_{picture}.jpg")
             hertz = 200 * 1.6**first
             tone = 8000 * np.sin(2 * np.pi * hertz * np.arange(0.45 * SAMPLE_RATE) / SAMPLE_RATE)
             write_wav(folder / f"audio{side}.wav", 0.45, tone)

@@ -70,6 +70,17 @@ def test_a_manifest_names_each_files_subtitles(tmp_path):
     ]
 
 
+def test_labels_are_of_no_interest_and_words_are_not_lost(tmp_path):
+    fill(tmp_path, "a.mp4", "b.mp4")
+    (tmp_path / "list.tsv").write_text("file\ttext\tlabels\na.mp4\thi\tcontempt\n", encoding="utf-8")
+    folder, listed = tmp_path, tmp_path / "list.tsv"
+    for inputs in ([folder, listed], [listed, folder], [listed, listed]):
+        assert {job.name: job.text for job in gather(inputs)}["a.mp4"] == "hi"
+    (tmp_path / "other.tsv").write_text("file\ttext\na.mp4\tho\n", encoding="utf-8")
+    with pytest.raises(BatchError, match=r"a\.mp4 is named twice with different words"):
+        gather([listed, tmp_path / "other.tsv"])
+
+
 def test_a_fingerprint_knows_the_words(tmp_path):
     fill(tmp_path, "a.mp4", "a.srt", "b.srt")
     (tmp_path / "b.srt").write_text("other words", encoding="utf-8")

@@ -105,6 +105,36 @@ def test_an_utterance_is_chosen_by_mouse_by_keyboard_and_by_the_player(visit, pa
     assert page.evaluate("window.seeks") == 1, "while it plays, nobody moves it"
 
 
+def late(clip: Path, path: Path) -> Path:
+    """The same clip, whose time stamps begin at 5 s."""
+    import av
+
+    with av.open(str(clip)) as source, av.open(str(path), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.pts is not None:
+                packet.pts, packet.dts = (int(stamp + 5 / packet.time_base) for stamp in (packet.pts, packet.dts))
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    return path
+
+
+def test_a_clip_whose_time_stamps_begin_late(visit, paced, talk, tmp_path):
+    pace, url = paced
+    page = visit(url)
+    read(page, pace, late(talk, tmp_path / "late.mp4"))
+    page.wait_for_function("document.querySelector('#clip video').readyState >= 2")
+    begin = at(page)
+    assert begin == pytest.approx(5, abs=0.1), "or browsers begin at 0 now, and nothing of this is needed"
+    row(page, 1).click()
+    heading(page, 2).wait_for()
+    assert at(page) == pytest.approx(begin + 3, abs=0.1)
+    page.evaluate("time => { document.querySelector('#clip video').currentTime = time; }", begin + 6.5)
+    heading(page, 3).wait_for()
+    share = float(page.evaluate("document.querySelector('.fv-lanes').style.getPropertyValue('--playhead')"))
+    assert share == pytest.approx(6.5 / 9, abs=0.02)
+
+
 def test_a_choice_stays_while_others_arrive(visit, paced, talk):
     from playwright.sync_api import expect
 

@@ -165,6 +165,14 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
     assert [one.transcript.text for one in reader.batches[0]] == ["happy", "sad"]  # nothing empty reaches the model
 
 
+def test_a_stretch_behind_the_end_is_no_neutral_one(video):
+    rows = [row(1, "sad", ("sad",), file=video, start=100.0, end=110.0), row(2, "sad", ("sad",), file=video, start=1.0)]
+    for modalities in (MODALITIES, ("voice", "words")):
+        result = evaluate(rows, EchoReader(), extract=row_extractor(modalities, Finder()))
+        assert [one.why for one in result.unreadable] == ["Nothing of it lies behind 100 s, where its stretch begins."]
+        assert result.report["n"] == 1
+
+
 def test_an_error_of_ours_is_not_taken_for_a_bad_row():
     def broken(_):
         raise TypeError("oops")
@@ -231,6 +239,9 @@ def test_the_command_where_nothing_can_be_read(random_weights, tmp_path, capsys)
     manifest = write_manifest(tmp_path / "rows.tsv", ["a\tnowhere.mp4\t\t\t\t", "b\tneither.wav\t\t\t\t"])
     assert cli.main(["evaluate", manifest, "--model", "random"]) == 2
     assert capsys.readouterr().err.endswith(f"Not one of the 2 rows of {manifest} could be read.\n")
+    empty = write_manifest(tmp_path / "empty.tsv", ["a\t\t\t\tsad\tsad"])
+    assert cli.main(["evaluate", empty, "--model", "random", "--modalities", "v"]) == 2
+    assert capsys.readouterr().err.endswith(f"Not one row of {empty} has anything that random may read.\n")
     assert cli.main(["evaluate", write_manifest(tmp_path / "none.tsv", []), "--model", "random"]) == 2
     assert capsys.readouterr().err.endswith("none.tsv has no rows.\n")
     assert cli.main(["evaluate", manifest, "--model", "v2em"]) == 2
@@ -292,9 +303,10 @@ def test_analyse_where_nobody_speaks(random_weights, clip, tmp_path, capsys):
 
 def test_figures_are_not_written_over_what_they_are_made_of(random_weights, tmp_path, capsys):
     (tmp_path / "a.wav").write_bytes(b"a sound")
+    (tmp_path / "a.srt").write_bytes(b"some words")
     manifest = tmp_path / "rows.tsv"
-    manifest.write_text("file\tlabels\na.wav\tsad\n", encoding="utf-8")
-    for target in (manifest, tmp_path / "a.wav"):
+    manifest.write_text("file\tsubtitles\tlabels\na.wav\ta.srt\tsad\n", encoding="utf-8")
+    for target in (manifest, tmp_path / "a.wav", tmp_path / "a.srt"):
         before = target.read_bytes()
         assert cli.main(["evaluate", str(manifest), "--model", "random", "--json", str(target)]) == 2
         assert "would be written over the manifest or one of its files" in capsys.readouterr().err

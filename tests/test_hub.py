@@ -147,6 +147,12 @@ def test_no_name_leads_out_of_the_folder(shelf, tmp_path, no_network, name):
     assert complaint(name) == f"The checkpoint {name!r} could not be fetched from the Hub."
 
 
+def test_a_path_is_answered_with_how_it_is_named(shelf, no_network):
+    make(shelf, "mine")
+    said = complaint(str(shelf / "mine"))
+    assert said.startswith("Checkpoints go by their names, not by paths: 'mine', with FV2ES_CHECKPOINTS set")
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "*", "mine\x00", "..\\outside", "~"])
 def test_no_odd_name_is_a_checkpoint(shelf, tmp_path, name):
     make(shelf, "mine")

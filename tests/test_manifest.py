@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from fv2es.data.manifest import ManifestError, Row, read_manifest
+from fv2es.emotions import IEMOCAP
 
 HEADER = "id\tfile\tstart\tend\ttext\tlabels\n"
 
@@ -59,6 +60,18 @@ def test_bom_crlf_blank_lines_and_a_missing_last_line_end(tmp_path):
 def test_only_a_line_feed_ends_a_line(tmp_path):
     (row,) = read_manifest(write(tmp_path, "text\none\u2028two\x0bthree\u0085four\rfive\n"))
     assert row.text == "one\u2028two\x0bthree\u0085four\rfive"
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_columns_that_are_parted_otherwise(tmp_path, mark):
+    with pytest.raises(ManifestError, match="need tabs between them"):
+        read_manifest(write(tmp_path, f"file{mark}labels\na.mp4{mark}sad\n"))
+
+
+def test_nothing_is_neutral_where_that_has_a_name(tmp_path):
+    path = write(tmp_path, "text\tlabels\nHm.\t\nWell.\tneutral\nOh.\tcalm,joy\n")
+    assert [row.labels for row in read_manifest(path, IEMOCAP)] == [("neutral",), ("neutral",), ("happy", "neutral")]
+    assert [row.labels for row in read_manifest(path)] == [(), (), ("happy",)]
 
 
 def test_large_fields(tmp_path):

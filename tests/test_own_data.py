@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import shades, tone, write_clip
+from PIL import Image
 
 from fv2es.data.manifest import ManifestError, read_manifest
-from fv2es.data.packs import open_pack, utterance
+from fv2es.data.packs import SOURCE, open_pack, utterance
+from fv2es.modalities.faces import CROP
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,7 +39,7 @@ def write_manifests(folder: Path, first: str) -> list[Path]:
 
 
 def test_rows_become_utterances_of_a_pack(tool, tmp_path):
-    write_clip(tmp_path / "clip.mp4", tone(3), shades(30))
+    write_clip(tmp_path / "clip.mp4", tone(3), shades(30, 96, 128))
     rows = "clip.mp4\t0.5\t2\tOh, wonderful!\thappy,surprise\nclip.mp4\t2\t\tNo.\tanger\n"
     tool.main(write_manifests(tmp_path, rows), tmp_path / "pack")
     pack = open_pack(tmp_path / "pack")
@@ -52,6 +54,31 @@ def test_rows_become_utterances_of_a_pack(tool, tmp_path):
     (valid,), (test,) = pack.items("valid"), pack.items("test")
     assert valid.labels == ()
     assert (test.frames, test.sound, test.labels) == ((), None, ("sad",))
+
+
+def test_faces_that_are_cut_out_need_not_be_found(tool, tmp_path):
+    Image.new("L", (48, 40), 90).save(tmp_path / "face.png")
+    write_clip(tmp_path / "clip.mp4", tone(1), shades(10))
+    tool.main(write_manifests(tmp_path, "face.png\t\t\t\thappy\n"), tmp_path / "pack")
+    (item,) = open_pack(tmp_path / "pack").items("train")
+    (face,) = utterance(item, NoFaces()).faces
+    assert face.pixels.shape == (CROP, CROP, 3)
+    assert face.pixels.mean() == pytest.approx(90, abs=2)
+
+
+def test_a_pack_says_whose_it_is(tool, tmp_path):
+    write_clip(tmp_path / "clip.mp4", tone(3), shades(30))
+    tool.main(write_manifests(tmp_path, "clip.mp4\t\t\t\thappy\n"), tmp_path / "pack")
+    assert open_pack(tmp_path / "pack").source == "own clips"
+    (tmp_path / "pack" / SOURCE).write_text("\ufeffMy\x07 corpus \nand more", encoding="utf-8")
+    assert open_pack(tmp_path / "pack").source == "My corpus"
+
+
+def test_a_manifest_without_labels_makes_no_pack(tool, tmp_path):
+    paths = write_manifests(tmp_path, "")
+    paths[0].write_text("file\tlabel\nclip.mp4\thappy\n", encoding="utf-8")
+    with pytest.raises(ManifestError, match="only label"):
+        tool.main(paths, tmp_path / "pack")
 
 
 def test_what_cannot_be_read_is_said(tool, tmp_path):

@@ -13,6 +13,7 @@ import torch
 from killing import Moment, Reaper, ends_by_kill
 from made_up_packs import Finder, read_meta, write_learnable
 from oracles import TINY_WORDS, tiny_v2em
+from PIL import Image
 from torch.nn import functional as F
 
 from fv2es import cli
@@ -34,6 +35,7 @@ from fv2es.training import run as run_module
 from fv2es.training.configs import shipped
 from fv2es.training.decoded import AT_ONCE, Decoded
 from fv2es.training.losses import make_loss, positive_weight
+from fv2es.training.outcome import save_checkpoint
 from fv2es.training.recipes import read_layers, settle
 from fv2es.training.run import Options, train
 from fv2es.training.whole import choose_thresholds, figures
@@ -228,6 +230,34 @@ def test_what_is_kept_is_what_serving_would_see(tmp_path):
     again = Decoded(items, tmp_path / "cache", "train", Decoder)
     again.fill()
     assert same(again[AT_ONCE + 1], decoded[AT_ONCE + 1])
+
+
+def test_another_packs_media_under_the_same_names_are_its_own(tmp_path):
+    first, second = (write_learnable(tmp_path / name, "mosei", train=7) for name in ("a", "b"))
+    for path in (second / "MOSEI_RAW_PROCESSED").rglob("image_0.jpg"):
+        Image.new("L", (120, 96), 250).save(path)
+    for path in (second / "MOSEI_RAW_PROCESSED").rglob("image_1.jpg"):
+        path.unlink()
+    for path in (first / "MOSEI_RAW_PROCESSED").rglob("image_1.jpg"):
+        path.unlink()
+    packs = [open_pack(root) for root in (first, second)]
+    decoded = [Decoded(list(one.items("train")), tmp_path / "cache", "train", Finder) for one in packs]
+    for one in decoded:
+        one.fill()
+    assert [one[0].faces[0].pixels.mean() for one in decoded] == [pytest.approx(30, abs=3), pytest.approx(250, abs=3)]
+    digests = [run_module._digest({"train": list(one.items("train"))}) for one in packs]
+    assert digests[0] != digests[1]
+
+
+def test_what_was_learnt_from_is_named(tmp_path):
+    described = {"corpus": "mosei", "source": "own clips", "model": "tiny", "published_weights": ()}
+    thresholds = np.full(6, 0.5)
+    save_checkpoint(tiny(), tmp_path / "mine", thresholds, described, {}, None)
+    config = json.loads((tmp_path / "mine" / "config.json").read_text(encoding="utf-8"))
+    assert config["trained_on"] == ["own clips"]
+    card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
+    assert "CMU-MOSEI" not in config["licence"] + card.partition("Emotions:")[0]
+    assert "trained as a whole on own clips: face" in card
 
 
 def test_what_is_missing_or_damaged_is_decoded_again_and_no_more(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from fv2es.data.manifest import Row, read_manifest
-from fv2es.data.packs import SPLITS
+from fv2es.data.packs import SOURCE, SPLITS
 from fv2es.emotions import MOSEI
 from fv2es.evaluation import words_of
 from fv2es.limits import Limits
@@ -33,7 +33,7 @@ def main(manifests: list[Path], folder: Path) -> None:
     meta: dict[str, dict[str, object]] = {}
     for split, manifest in zip(SPLITS, manifests, strict=True):
         names = []
-        for row in read_manifest(manifest):
+        for row in read_manifest(manifest, labelled=True):
             name = f"{split}_{row.line}"
             (raw / name).mkdir(parents=True)
             write(row, raw / name)
@@ -45,6 +45,7 @@ def main(manifests: list[Path], folder: Path) -> None:
             names.append(name)
         (splits / f"{split}_split.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     (raw / "meta.pkl").write_bytes(pickle.dumps(meta))
+    (folder / SOURCE).write_text("own clips\n", encoding="utf-8")
 
 
 def write(row: Row, folder: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fv2es.data.manifest import read_manifest
+from fv2es.fingerprints import fingerprint
 
 # By their names alone; what is in a file is found out when it is its turn. Named one by one, any file will do.
 VIDEO = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".3gp", ".ogv")
@@ -18,7 +19,6 @@ SOUND = (".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus")
 SUFFIXES = frozenset((*VIDEO, *SOUND))
 MANIFESTS = (".tsv",)
 LONGEST = 220  # bytes of a file's name that its record takes over: file systems hold 255, with what comes behind
-ENDS = 1 << 16  # bytes at either end of a file that tell it from others
 
 
 class BatchError(ValueError):
@@ -35,26 +35,18 @@ class Job:
     text: str | None = None
     subtitles: Path | None = None
 
+    @property
+    def has_words(self) -> bool:
+        """Is it said what is said?"""
+        return self.text is not None or self.subtitles is not None
+
     def fingerprint(self) -> str:
         """Of what is in the file, and in its subtitles, by size and both ends, and of typed words; empty where one
         cannot be read."""
-        found = hashlib.sha256()
         try:
-            for path in filter(None, (self.file, self.subtitles)):
-                _stamp(path, found)
+            return fingerprint(filter(None, (self.file, self.subtitles)), self.text or "")
         except OSError:
             return ""
-        found.update((self.text or "").encode())
-        return found.hexdigest()[:16]
-
-
-def _stamp(path: Path, found: hashlib._Hash) -> None:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        found.update(size.to_bytes(8, "big"))
-        for begin in (0, max(0, size - ENDS)):
-            file.seek(begin)
-            found.update(file.read(ENDS))
 
 
 def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Job]:
@@ -74,6 +66,12 @@ def gather(inputs: Iterable[str | os.PathLike[str]]) -> list[Job]:
             place = Path(os.path.abspath(job.file))
             if place not in found:
                 found[place] = replace(job, name=_free(job.name, taken), file=place)
+            elif not found[place].has_words:
+                found[place] = replace(found[place], text=job.text, subtitles=job.subtitles)
+            elif job.has_words and (job.text, job.subtitles) != (found[place].text, found[place].subtitles):
+                raise BatchError(
+                    f"{job.file} is named twice with different words; batch reads each file once, as a whole."
+                )
     return list(found.values())
 
 
@@ -110,7 +108,7 @@ def _is_media(file: Path) -> bool:
 
 
 def _listed(manifest: Path) -> Iterator[Job]:
-    for row in read_manifest(manifest):
+    for row in read_manifest(manifest, None):
         if row.file is None:
             continue
         if row.start is not None or row.end is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fv2es.batch.jobs import Job
 from fv2es.batch.record import Settings
+from fv2es.schema import VOICE
 
 
 class FileReader:
@@ -31,7 +32,6 @@ class FileReader:
         from fv2es.pipeline import analyse
         from fv2es.results import Document
 
-        told = job.text is not None or job.subtitles is not None
         with analyse(
             job.file,
             reader=self._reader,
@@ -41,9 +41,11 @@ class FileReader:
             limits=Limits.unlimited(),
             finder=self._finder,
             decoders=self._decoders,
-            transcriber=None if told else self._transcriber,
+            transcriber=None if job.has_words else self._transcriber,
         ) as analysis:
-            document = Document(job.file.name, self.settings.model, self._reader)
+            document, heard = Document(job.file.name, self.settings.model, self._reader), False
             for reading in analysis:
+                heard |= VOICE in reading.utterance.modalities
                 document.add(reading)
-            return document.json(analysis.duration, [*([] if told else self._notes), *analysis.notes])
+            notes = self._notes if heard and not job.has_words else []  # where nobody speaks, who listens is no matter
+            return document.json(analysis.duration, [*notes, *analysis.notes])

@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     _say_losses(result, sys.stderr)
     if not result.report["n"]:
         raise CommandError(f"Not one of the {len(rows)} rows of {options.manifest} could be read.")
+    if len(result.empty) == result.report["n"]:
+        raise CommandError(f"Not one row of {options.manifest} has anything that {options.model} may read.")
     print(table(result.report), file=sys.stderr if options.json == STDOUT else sys.stdout)
     if options.json:
         write_json(options.json, result.report)
@@ -69,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
 def _check_places(options: argparse.Namespace, rows: Sequence[Row]) -> None:
     """Raises CommandError where the figures would be written over what they are made of."""
     if options.json and options.json != STDOUT:
-        read = {Path(options.manifest).resolve(), *(row.file.resolve() for row in rows if row.file is not None)}
-        if Path(options.json).resolve() in read:
+        named = (path for row in rows for path in (row.file, row.subtitles) if path is not None)
+        if Path(options.json).resolve() in {Path(options.manifest).resolve(), *(path.resolve() for path in named)}:
             raise CommandError(f"--json {options.json} would be written over the manifest or one of its files.")
 
 

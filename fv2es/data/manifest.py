@@ -8,6 +8,7 @@ none.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,9 @@ class Row:
     subtitles: Path | None = None
 
 
-def read_manifest(path: str | Path, emotions: Sequence[str] = MOSEI, labelled: bool = False) -> list[Row]:
-    """All rows, checked; labels in the order of `emotions`. labelled: a column of labels is needed.
+def read_manifest(path: str | Path, emotions: Sequence[str] | None = MOSEI, labelled: bool = False) -> list[Row]:
+    """All rows, checked; labels in the order of `emotions`, None: they are of no interest. labelled: a column of labels
+    is needed.
 
     Raises ManifestError for a line that cannot be read, OSError for a file that cannot be opened. Whether the files
     of the rows exist is not looked at here.
@@ -69,13 +71,15 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _check_header(header: Sequence[str], name: str) -> None:
     if not {"file", "text"} & set(header):
+        if len(header) == 1 and re.search("[,;]", header[0]):
+            raise ManifestError(f"The columns of {name} need tabs between them, not commas or semicolons.")
         raise ManifestError(f"The first line of {name} names no column file or text; columns are {', '.join(COLUMNS)}.")
     twice = sorted({column for column in COLUMNS if header.count(column) > 1})
     if twice:
         raise ManifestError(f"The first line of {name} names the column {', '.join(twice)} more than once.")
 
 
-def _row(line: int, cells: list[str], header: Sequence[str], path: Path, emotions: Sequence[str]) -> Row:
+def _row(line: int, cells: list[str], header: Sequence[str], path: Path, emotions: Sequence[str] | None) -> Row:
     where = f"Line {line} of {path.name}"
     if len(cells) != len(header):
         raise ManifestError(f"{where} has {len(cells)} cells where the first line names {len(header)} columns.")
@@ -84,7 +88,7 @@ def _row(line: int, cells: list[str], header: Sequence[str], path: Path, emotion
     if end is not None and end <= (start or 0.0):
         raise ManifestError(f"{where} ends at {end:g} s, which is not after its start at {start or 0:g} s.")
     try:
-        labels = parse_labels(values.get("labels", ""), emotions)
+        labels = () if emotions is None else parse_labels(values.get("labels", ""), emotions)
     except ValueError as error:
         raise ManifestError(f"{where}: {error}") from error
     file, subtitles = (path.parent / cell if (cell := values.get(name, "")) else None for name in ("file", "subtitles"))

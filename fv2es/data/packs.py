@@ -22,12 +22,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 
 import numpy as np
+from PIL import Image
 
 from fv2es import emotions
 from fv2es.data.speech import read_sound
@@ -35,13 +36,14 @@ from fv2es.data.unpickle import RefusedPickle, load_plain
 from fv2es.limits import Limits
 from fv2es.media import Media, MediaError
 from fv2es.media.plain import read_picture
-from fv2es.modalities.extract import extract_span
-from fv2es.modalities.faces import Finder
-from fv2es.schema import SAMPLE_RATE, Frame, Sound, Transcript, Utterance
+from fv2es.modalities.extract import FACES, extract_span, spread
+from fv2es.modalities.faces import CROP, PICTURE_SIDE, Finder, whole_picture
+from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Transcript, Utterance
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
+SOURCE = "SOURCE.txt"  # of a pack in a corpus's layout that is another's: what its material is called, in a line
 FRAME_RATE = 30.0  # pictures a second of a folder without sound, as the release's own loader takes it
 _SHORT = {"exc": "excited", "fru": "frustrated"}  # beside those that every corpus may use
 _IEMOCAP_NAME = re.compile(r"Ses\d+([FM])_.+_([FM])[^_]*")
@@ -53,8 +55,10 @@ class PackError(ValueError):
 
 @dataclass(frozen=True)
 class Corpus:
-    """`folder`: what its folders' names begin with; `sided`: two people are filmed side by side, in dialogues."""
+    """`title`: as people call it; `folder`: what its folders' names begin with; `sided`: two people are filmed side by
+    side, in dialogues."""
 
+    title: str
     folder: str
     emotions: tuple[str, ...]
     sided: bool
@@ -65,8 +69,8 @@ class Corpus:
 
 
 CORPORA = {
-    "iemocap": Corpus("IEMOCAP", emotions.IEMOCAP, sided=True),
-    "mosei": Corpus("MOSEI", emotions.MOSEI, sided=False),
+    "iemocap": Corpus("IEMOCAP", "IEMOCAP", emotions.IEMOCAP, sided=True),
+    "mosei": Corpus("CMU-MOSEI", "MOSEI", emotions.MOSEI, sided=False),
 }
 
 
@@ -94,9 +98,11 @@ class _Entry:
 
 @dataclass(frozen=True, eq=False)
 class Pack:
-    """An opened pack. skipped: how many names of each split lack an entry or a folder, or are there twice."""
+    """An opened pack. source: what it was made of, None: of the corpus itself; skipped: how many names of each split
+    lack an entry or a folder, or are there twice."""
 
     corpus: Corpus
+    source: str | None
     skipped: Mapping[str, int]
     _entries: Mapping[str, tuple[_Entry, ...]]
 
@@ -133,7 +139,7 @@ def open_pack(folder: str | Path, name: str | None = None) -> Pack:
         skipped[split] = len(wanted) - len(there)
         _report(corpus, split, wanted, meta, folders)
         entries[split] = tuple(_entry(one, meta[one], folders[one], corpus) for one in there)
-    return Pack(corpus, skipped, entries)
+    return Pack(corpus, _source(folder), skipped, entries)
 
 
 def utterance(item: Item, finder: Finder) -> Utterance:
@@ -142,9 +148,11 @@ def utterance(item: Item, finder: Finder) -> Utterance:
     Raises PackError for a file that cannot be read.
     """
     # `extract_span` asks no more of a clip than `_FolderClip` has
-    seen = extract_span(cast(Media, _FolderClip(item)), None, finder=finder)
+    clip = _FolderClip(item)
+    seen = extract_span(cast(Media, clip), None, finder=finder)
     words = Transcript(item.text, "typed") if item.text else Transcript()
-    return Utterance(seen.span, faces=seen.faces, waveform=seen.waveform, mel=seen.mel, transcript=words)
+    faces = clip.whole_pictures() or seen.faces
+    return Utterance(seen.span, faces=faces, waveform=seen.waveform, mel=seen.mel, transcript=words)
 
 
 class _FolderClip:
@@ -173,6 +181,13 @@ class _FolderClip:
                 yield Frame(time, self._picture(path))
             last = path
 
+    def whole_pictures(self) -> tuple[FaceCrop, ...]:
+        """Up to FACES of the pictures, where they are as small as faces that somebody has cut out already."""
+        frames = [Frame(0.0, self._picture(path)) for path in spread(self._item.frames, FACES)]
+        if any(max(frame.pixels.shape[:2]) > PICTURE_SIDE for frame in frames):
+            return ()
+        return tuple(replace(face, pixels=_enlarged(face.pixels)) for face in map(whole_picture, frames))
+
     def _heard(self) -> np.ndarray:
         if self._item.sound is None:
             return np.zeros(0, np.float32)
@@ -188,6 +203,11 @@ class _FolderClip:
             raise PackError(f"{self._item.id}, {path.name}: {error}") from error
 
 
+def _enlarged(pixels: np.ndarray) -> np.ndarray:
+    """Crops are kept together, so they are of one size."""
+    return np.asarray(Image.fromarray(pixels).resize((CROP, CROP), Image.Resampling.LANCZOS))
+
+
 def _choose(folder: Path, name: str | None) -> Corpus:
     if name is not None and name.lower() not in CORPORA:
         raise PackError(f"There is no corpus {name!r}; known: {', '.join(CORPORA)}.")
@@ -199,6 +219,14 @@ def _choose(folder: Path, name: str | None) -> Corpus:
     if len(there) > 1:
         raise PackError(f"Several corpora are in {folder.name}; say which: {', '.join(CORPORA)}.")
     return there[0]
+
+
+def _source(folder: Path) -> str | None:
+    path = folder / SOURCE
+    if not path.is_file():
+        return None
+    line = path.read_text(encoding="utf-8-sig", errors="replace").partition("\n")[0]
+    return "".join(filter(str.isprintable, line)).strip()[:100] or None
 
 
 def _found(folder: Path) -> str:

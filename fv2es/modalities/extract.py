@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,6 +39,7 @@ SKEW = 10.0  # seconds that the pictures may lag behind the sound before an utte
 PICTURE = Span(0.0, 1.0)  # a picture has no duration; it stands for one second
 
 Seconds = dict[str, float]
+One = TypeVar("One")
 
 
 def extract(
@@ -214,20 +216,20 @@ def _faces_of(
 
 def _faces(frames: Sequence[Frame], track: FaceTrack) -> tuple[FaceCrop, ...]:
     """Up to FACES crops from frames spread evenly; where some show no face, from those between."""
-    chosen = _spread(frames, FACES)
+    chosen = spread(frames, FACES)
     found = [face for face in track.follow_all(chosen) if face is not None]
-    others = deque(_spread([frame for frame in frames if all(frame is not one for one in chosen)], MORE))
+    others = deque(spread([frame for frame in frames if all(frame is not one for one in chosen)], MORE))
     while others and (lacking := min(FACES, len(frames)) - len(found)) > 0:
         more = [others.popleft() for _ in range(min(lacking, len(others)))]
         found += [face for face in track.follow_all(more) if face is not None]
     return tuple(sorted(found, key=lambda face: face.time))
 
 
-def _spread(frames: Sequence[Frame], count: int) -> list[Frame]:
+def spread(them: Sequence[One], count: int) -> list[One]:
     """`count` of them (or all), evenly spread, never the very edges only."""
-    if len(frames) <= count:
-        return list(frames)
-    return [frames[int((i + 0.5) * len(frames) / count)] for i in range(count)]
+    if len(them) <= count:
+        return list(them)
+    return [them[int((i + 0.5) * len(them) / count)] for i in range(count)]
 
 
 class _Heard:

@@ -85,7 +85,7 @@ def piece_times(utterance: Utterance, mel: MelInput) -> np.ndarray:
     heard = heard_columns(utterance.mel, mel)
     starts = np.arange(heard.start, heard.stop, PIECE_COLUMNS)
     columns = np.stack([starts, np.minimum(starts + PIECE_COLUMNS, heard.stop)], axis=1)
-    return utterance.span.start + columns * SECONDS_PER_COLUMN
+    return np.minimum(utterance.span.start + columns * SECONDS_PER_COLUMN, utterance.span.end)
 
 
 def _trunk(model: MultimodalModel) -> Any:

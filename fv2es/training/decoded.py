@@ -19,12 +19,14 @@ from safetensors.numpy import save
 from tqdm import tqdm
 
 from fv2es.data.packs import Item, PackError, utterance
+from fv2es.fingerprints import fingerprint
 from fv2es.modalities.faces import CROP, Finder
 from fv2es.schema import FaceCrop, Span, Transcript, Utterance
 
 log = logging.getLogger(__name__)
 
-VERSION = "1"  # of what is kept and how it is made: another one is decoded again
+VERSION = "2"  # of what is kept and how it is made: another one is decoded again
+GLANCE = 1 << 12  # bytes at either end of a picture or sound: packs have some ten thousand
 AT_ONCE = 32  # utterances a file, some 30 MB
 
 
@@ -35,10 +37,10 @@ class Decoded:
     """
 
     def __init__(self, items: Sequence[Item], folder: Path, name: str, finder: Callable[[], Finder]) -> None:
-        """Files lie in a folder of `folder` that is named by `name` and by the items themselves."""
+        """Files lie in a folder of `folder` that is named by `name` and by what the items' own files hold."""
         self.items = items
         self.name = name
-        self.folder = folder / f"{name}-{_digest(items)}"
+        self.folder = folder / f"{name}-{media_digest(items)}"
         self.unreadable: dict[int, str] = {}
         self.empty: set[int] = set()
         self._make_finder = finder
@@ -101,10 +103,18 @@ class Decoded:
         partial.replace(path)
 
 
-def _digest(items: Sequence[Item]) -> str:
-    """What the files depend on, but for the pictures' and sounds' very content. Words and labels are not kept."""
-    lines = [f"{one.id} {len(one.frames)} {one.sound.stat().st_size if one.sound else 0}" for one in items]
-    return hashlib.sha256("\n".join([VERSION, *lines]).encode()).hexdigest()[:12]
+def media_digest(items: Sequence[Item]) -> str:
+    """12 hex digits of what pictures and sounds hold, as far as a glance at the first and last of each item tells.
+    Words and labels do not count."""
+    found = hashlib.sha256(VERSION.encode())
+    for one in items:
+        looked_at = [*dict.fromkeys((*one.frames[:1], *one.frames[-1:])), *([one.sound] if one.sound else [])]
+        try:
+            seen = fingerprint(looked_at, ends=GLANCE)
+        except OSError:  # said when it is decoded
+            seen = "unreadable"
+        found.update(f"{one.id} {len(one.frames)} {seen}\n".encode())
+    return found.hexdigest()[:12]
 
 
 def _pack(one: Utterance) -> dict[str, np.ndarray]:

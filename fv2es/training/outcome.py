@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fv2es import hub
+from fv2es.data.packs import CORPORA
 from fv2es.metrics import report
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.results import probabilities
@@ -22,8 +23,8 @@ log = logging.getLogger(__name__)
 
 TEST = "test.json"  # in the run's folder: the marker and the figures in one, so that neither is there alone
 FIGURES = ("wacc", "accuracy", "f1", "f1_weighted", "auc")
-CORPORA = {"iemocap": "IEMOCAP", "mosei": "CMU-MOSEI"}
 LICENCE = "for research only, within the licence of {corpus}"
+OWN_LICENCE = "not said yet: that of the material, {source}, decides"
 
 
 def measure(logits: np.ndarray, part: Part, thresholds: np.ndarray, emotions: tuple[str, ...]) -> dict[str, Any]:
@@ -63,15 +64,15 @@ def save_checkpoint(
     metrics: Mapping[str, Any],
     vocabulary: Path | None,
 ) -> None:
-    """A folder that `fv2es.hub` opens. described: architecture, corpus and the like, from the run; thresholds: (E,)
-    probabilities; vocabulary: the file that the tokenizer was learnt into."""
-    corpus = CORPORA[described["corpus"]]
+    """A folder that `fv2es.hub` opens. described: architecture, corpus, source and the like, from the run; thresholds:
+    (E,) probabilities; vocabulary: the file that the tokenizer was learnt into."""
+    corpus, source = CORPORA[described["corpus"]].title, described["source"]
     config = {
         "name": out.name,
         "version": "1",
         "architecture": described["model"],
-        "licence": LICENCE.format(corpus=corpus),
-        "trained_on": [corpus],
+        "licence": OWN_LICENCE.format(source=source) if source else LICENCE.format(corpus=corpus),
+        "trained_on": [source or corpus],
         "training": dict(described),
         "thresholds": dict(zip(model.emotions, map(float, thresholds), strict=True)),
         "metrics": dict(metrics),
@@ -84,14 +85,14 @@ def save_checkpoint(
 
 HEAD = """---
 license: other
-license_name: research-only
+license_name: {licence_name}
 library_name: fv2es
 tags: [emotion-recognition, multimodal, video, speech, face, text]
 ---
 
 # {name}
 
-`{architecture}` trained as a whole on {corpus} (the pack of Dai et al. 2021): face, voice and words of an utterance
+`{architecture}` trained as a whole on {material}: face, voice and words of an utterance
 labelled together. Weights: `{weights}`, SHA-256 `{sha256}`. Licence: {licence}.
 
 Emotions: {emotions}. Thresholds, one per emotion, maximise F1 on validation with all modalities that an utterance has.
@@ -111,10 +112,13 @@ The output says what an expression resembles, not what a person feels: it is no 
 
 def card(config: Mapping[str, Any], sha256: str) -> str:
     """The model card, from the checkpoint's own config."""
-    training = config["training"]
+    training, (material,) = config["training"], config["trained_on"]
+    own = training["source"] is not None
     head = HEAD.format(
-        name=config["name"], architecture=config["architecture"], corpus=config["trained_on"][0], weights=hub.WEIGHTS,
-        sha256=sha256, licence=config["licence"], emotions=", ".join(config["thresholds"]),
+        name=config["name"], architecture=config["architecture"], weights=hub.WEIGHTS, sha256=sha256,
+        material=material if own else f"{material} (the pack of Dai et al. 2021)",
+        licence_name="not-said" if own else "research-only", licence=config["licence"],
+        emotions=", ".join(config["thresholds"]),
         pretrained=", ".join(training["published_weights"]) or "none", training=json.dumps(training, indent=1),
     )  # fmt: skip
     lines = ["| split | utterances | " + " | ".join(FIGURES) + " |", "|---|---:|" + "---:|" * len(FIGURES)]

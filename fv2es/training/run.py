@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
 from fv2es.models.tokenizer import AlbertTokenizer, SubwordTokenizer
 from fv2es.results import probabilities
-from fv2es.training.decoded import Decoded
+from fv2es.training.decoded import Decoded, media_digest
 from fv2es.training.logs import RunLog
 from fv2es.training.loop import fit
 from fv2es.training.outcome import FIGURES, measure, read_test, save_checkpoint, write_test, write_whole
@@ -59,7 +59,7 @@ def train(what: str | Path, options: Options, finder: Callable[[], Finder] | Non
         raise ValueError('Where is the pack? Say --data FOLDER, or data = "FOLDER" in the recipe.')
     device = _device(options.device)
     pack = open_pack(folder, options.corpus or place(layers, "corpus"))
-    corpus = next(name for name, one in CORPORA.items() if one is pack.corpus)
+    corpus = _name(pack)
     config = settle(layers, corpus)
     name = f"{config.model}-{corpus}"
     run, out = options.run or Path("runs") / name, options.out or Path("checkpoints") / name
@@ -67,7 +67,7 @@ def train(what: str | Path, options: Options, finder: Callable[[], Finder] | Non
 
     torch.manual_seed(config.recipe.seed)
     model = create_model(config.model, pack.emotions)
-    described = _describe(config, corpus, model, items)
+    described = _describe(config, pack, model, items)
     _claim(run, described)
     tokenizer, vocabulary = _tokenizer(model, [one.text for one in items["train"]], run)
     if config.pretrained and not (run / "state.pt").exists():
@@ -125,10 +125,15 @@ def check_device(name: str) -> None:
         raise ValueError(f"There is no device {name!r} here.") from error
 
 
-def _describe(config: Config, corpus: str, model: MultimodalModel, items: Mapping[str, list[Item]]) -> dict[str, Any]:
+def _name(pack: Pack) -> str:
+    return next(name for name, one in CORPORA.items() if one is pack.corpus)
+
+
+def _describe(config: Config, pack: Pack, model: MultimodalModel, items: Mapping[str, list[Item]]) -> dict[str, Any]:
     """What a run is, for its folder and for the checkpoint, as JSON gives it back."""
     known = asdict(config) | {
-        "corpus": corpus,
+        "corpus": _name(pack),
+        "source": pack.source,
         "published_weights": published(model) if config.pretrained else (),
         "utterances": {split: len(each) for split, each in items.items()},
         "pack": _digest(items),
@@ -137,8 +142,9 @@ def _describe(config: Config, corpus: str, model: MultimodalModel, items: Mappin
 
 
 def _digest(items: Mapping[str, list[Item]]) -> str:
-    """Names, labels and words of all splits in short."""
-    lines: Iterator[str] = (f"{split} {one.id} {one.labels} {one.text}" for split in items for one in items[split])
+    """Names, labels, words and media of all splits in short."""
+    lines = [f"{split} {one.id} {one.labels} {one.text}" for split in items for one in items[split]]
+    lines += [media_digest(each) for each in items.values()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 

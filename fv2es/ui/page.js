@@ -65,13 +65,23 @@
   function choose(index, seek) {
     if (!row(index)) return;
     following = false;
-    const video = player();
-    if (seek && video) video.currentTime = +row(index).dataset.start + 0.01;
+    if (seek) go(player(), +row(index).dataset.start + 0.01);
     if (index === chosen) return;
     chosen = index;
     show();
     recolour();
     tell(cards.has(index) ? 150 : 0);
+  }
+
+  /* Seconds of the clip begin with its first picture or sound; a browser's are those written in the file, which may
+     begin anywhere. What it shows when it has loaded the clip is the beginning; nobody is sent elsewhere before. */
+  const begins = new WeakMap(); // video → seconds
+  const clock = (video) => Math.max(video.currentTime - (begins.get(video) ?? 0), 0);
+
+  function go(video, time) {
+    if (!video) return;
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) video.currentTime = time + (begins.get(video) ?? 0);
+    else video.addEventListener("loadeddata", () => go(video, time), { once: true });
   }
 
   function show() {
@@ -146,10 +156,11 @@
   function played(video) {
     const lanes = one(".fv-lanes");
     if (!lanes) return;
-    lanes.style.setProperty("--playhead", Math.min(video.currentTime / +lanes.dataset.end, 1));
-    lanes.classList.toggle("fv-playing", video.currentTime > 0);
+    const time = clock(video);
+    lanes.style.setProperty("--playhead", Math.min(time / +lanes.dataset.end, 1));
+    lanes.classList.toggle("fv-playing", time > 0);
     if (following && video.paused) return; // the clip has just been loaded
-    const begun = rows().filter((each) => +each.dataset.start <= video.currentTime + 0.005);
+    const begun = rows().filter((each) => +each.dataset.start <= time + 0.005);
     if (begun.length && !video.seeking) choose(+begun.at(-1).dataset.index, false);
   }
 
@@ -206,6 +217,7 @@
     document.addEventListener(kind, (event) => event.target === player() && played(event.target), true);
   }
 
+  document.addEventListener("loadeddata", ({ target }) => begins.set(target, target.currentTime), true);
   document.addEventListener("play", (event) => hush(event.target), true);
 
   function set(element, name, value) {
