@@ -1,6 +1,7 @@
 """Clips of one's own as a pack (tools/pack.py, docs/data.md)."""
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,6 +86,29 @@ def test_what_cannot_be_read_is_said(tool, tmp_path):
     write_clip(tmp_path / "clip.mp4", tone(1), shades(10))
     with pytest.raises(ManifestError, match=r"Line 2 of train\.tsv"):
         tool.main(write_manifests(tmp_path, "clip.mp4\tnow\t\t\thappy\n"), tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()
+
+
+def test_a_row_that_cannot_be_read_costs_itself_only(tool, tmp_path):
+    write_clip(tmp_path / "clip.mp4", tone(1), shades(10))
+    (tmp_path / "bad.mp4").write_text("no clip", encoding="utf-8")
+    rows = "".join(f"{name}.mp4\t\t\t\thappy\n" for name in ("clip", "bad", "gone"))
+    told = tool.main(write_manifests(tmp_path, rows), tmp_path / "pack")
+    assert [sentence.partition(":")[0] for sentence in told] == [f"line {n} (line {n} of train.tsv)" for n in (3, 4)]
+    assert [item.id for item in open_pack(tmp_path / "pack").items("train")] == ["train_2"]
+
+
+def test_the_command_says_what_is_wrong_in_a_sentence(tmp_path):
+    def asked(*arguments: object) -> str:
+        command = [sys.executable, "-m", "tools.pack", *map(str, arguments)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode
+        return done.stderr
+
+    assert "the following arguments are required" in asked("train.tsv")
+    said = asked("train.tsv", "valid.tsv", "test.tsv", tmp_path / "pack")
+    assert "No such file" in said
+    assert "Traceback" not in said
 
 
 def test_a_pack_that_is_there_is_not_mixed_with_another(tool, tmp_path):

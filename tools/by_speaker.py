@@ -6,7 +6,7 @@ those fitted on all of them, as it ships. The networks have heard none of them.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -74,4 +74,6 @@ def row(name: str, norm: str, settled: str, found: list[float], known: list[floa
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m tools.by_speaker", description=__doc__)
+    parser.add_argument("data", type=Path)
+    main(parser.parse_args().data)

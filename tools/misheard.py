@@ -11,9 +11,9 @@ that words in RAVDESS never express anything. No face, voice or sentence here wa
 
 from __future__ import annotations
 
+import argparse
 import csv
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -156,8 +156,7 @@ def mixed(parts: Parts, words: np.ndarray, labels: np.ndarray, own_voice: bool) 
     return np.array(logits), np.array(label), np.array(rows)
 
 
-def main() -> None:
-    data = Path(sys.argv[1])
+def main(data: Path) -> None:
     print("## How sure, and how often right: RAVDESS")
     valid, train = (hear(list(ravdess(data / "speech", split))) for split in ("valid", "train"))
     reliability([*valid, *train])
@@ -199,4 +198,8 @@ def tell(name: str, parts: Parts, valid: Sequence[Said], sentences: Sequence[Sai
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.misheard", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    main(parser.parse_args().data)

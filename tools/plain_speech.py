@@ -8,8 +8,8 @@ CC BY-SA 3.0) and klettres-data (letters read out in many languages, GPL-2) were
 and mean nothing by it. Speakers whose names are in VALID are kept for validation.
 """
 
+import argparse
 import csv
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +36,8 @@ def main(tree: Path, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         write(out / file, sound)
         rows.append((file, "neutral", f"plain-{speaker}", "valid" if speaker in VALID else "train"))
+    if not rows:
+        raise SystemExit(f"Neither prompts nor letters were found below {tree}.")
     with (out / "index.tsv").open("w", encoding="utf-8", newline="") as lines:
         table = csv.writer(lines, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
         table.writerow(("file", "label", "speaker", "split"))
@@ -93,4 +95,8 @@ def write(file: Path, sound: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tree", type=Path)
+    parser.add_argument("out", type=Path)
+    asked = parser.parse_args()
+    main(asked.tree, asked.out)
