@@ -36,8 +36,6 @@ def main(tree: Path, out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         write(out / file, sound)
         rows.append((file, "neutral", f"plain-{speaker}", "valid" if speaker in VALID else "train"))
-    if not rows:
-        raise SystemExit(f"Neither prompts nor letters were found below {tree}.")
     with (out / "index.tsv").open("w", encoding="utf-8", newline="") as lines:
         table = csv.writer(lines, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
         table.writerow(("file", "label", "speaker", "split"))
@@ -49,6 +47,8 @@ def prompts(tree: Path) -> Iterator[tuple[str, np.ndarray]]:
     for folder, speaker in PROMPTS.items():
         files = sorted((tree / "usr/share/asterisk/sounds" / folder).rglob("*.g722"))
         sounds = [sound for sound in map(read, files) if SECONDS[0] * RATE <= len(sound) <= SECONDS[1] * RATE]
+        if not sounds:
+            raise SystemExit(f"There are no prompts of {speaker} below {tree}: all packages need to be unpacked there.")
         for place in np.linspace(0, len(sounds) - 1, MOST).astype(int):
             yield speaker, sounds[place]
 
