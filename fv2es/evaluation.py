@@ -86,7 +86,8 @@ def row_extractor(modalities: Sequence[str] = MODALITIES, finder: Finder | None 
         with open_media(row.file, Limits.unlimited()) as media:
             span = _span(row)
             seen = extract_span(media, span, finder=finder) if FACE in modalities else _heard(media, span)
-            if not media.is_picture and media.seconds_read <= (row.start or 0.0) > 0:
+            asked = FACE in modalities or media.has_audio
+            if asked and not media.is_picture and media.seconds_read <= (row.start or 0.0) > 0:
                 raise ValueError(f"Nothing of it lies behind {row.start:g} s, where its stretch begins.")
         if VOICE not in modalities:
             seen = Utterance(seen.span, faces=seen.faces)

@@ -165,8 +165,11 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
     assert [one.transcript.text for one in reader.batches[0]] == ["happy", "sad"]  # nothing empty reaches the model
 
 
-def test_a_stretch_behind_the_end_is_no_neutral_one(video):
+def test_a_stretch_behind_the_end_is_no_neutral_one(video, clip):
     rows = [row(1, "sad", ("sad",), file=video, start=100.0, end=110.0), row(2, "sad", ("sad",), file=video, start=1.0)]
+    mute = clip("mute.mp4", None, shades(40, 96, 128))
+    seen = row_extractor(("voice", "words"))(row(1, "sad", file=mute, start=1.0))
+    assert seen.modalities == ("words",), "what has no sound has nothing before its stretch, either"
     for modalities in (MODALITIES, ("voice", "words")):
         result = evaluate(rows, EchoReader(), extract=row_extractor(modalities, Finder()))
         assert [one.why for one in result.unreadable] == ["Nothing of it lies behind 100 s, where its stretch begins."]

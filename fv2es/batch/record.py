@@ -84,10 +84,10 @@ class Shelf:
         if (record := self.get(job.name)) is None:
             return False
         theirs, mine = record.get("fingerprint"), job.fingerprint()
+        if "error" in record:
+            return theirs == mine
         if not (theirs and mine) or theirs == mine:
             return True
-        if "error" in record:
-            return False
         raise BatchError(
             f"As {job.name}, {self.folder} holds the result of another file than {job.file}, or of what it or its "
             "words were before. Name the inputs in the same order and new ones behind them, or choose another folder."

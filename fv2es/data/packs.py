@@ -183,10 +183,14 @@ class _FolderClip:
 
     def whole_pictures(self) -> tuple[FaceCrop, ...]:
         """Up to FACES of the pictures, where they are as small as faces that somebody has cut out already."""
-        frames = [Frame(0.0, self._picture(path)) for path in spread(self._item.frames, FACES)]
-        if any(max(frame.pixels.shape[:2]) > PICTURE_SIDE for frame in frames):
-            return ()
-        return tuple(replace(face, pixels=_enlarged(face.pixels)) for face in map(whole_picture, frames))
+        faces = []
+        for path in spread(self._item.frames, FACES):
+            frame = Frame(0.0, self._picture(path))
+            if max(frame.pixels.shape[:2]) > PICTURE_SIDE:
+                return ()
+            face = whole_picture(frame)
+            faces.append(replace(face, pixels=_enlarged(face.pixels)))
+        return tuple(faces)
 
     def _heard(self) -> np.ndarray:
         if self._item.sound is None:
