@@ -86,7 +86,7 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"{emotion:<12}" + "".join(f"{_figure(figures[name]):>12}" for name in names) + f"{count:>12}")
     single = report["single_label"]
     lines.append(
-        f"{report['n']} utterances, {', '.join(report['modalities'])}. As one label each ({single['n']} of them): "
+        f"{report['n']} utterance{'' if report['n'] == 1 else 's'}, {', '.join(report['modalities'])}. As one label each ({single['n']} of them): "
         f"accuracy {_figure(single['accuracy'])}, macro recall {_figure(single['macro_recall'])}, "
         f"macro F1 {_figure(single['macro_f1'])}."
     )
@@ -110,7 +110,8 @@ def _say_losses(result: Evaluation, stream: TextIO) -> None:
 def _name(rows: Sequence[tuple[Row, str]], stream: TextIO) -> None:
     """What is the matter with each, as far as they can be listed."""
     for row, why in rows[:NAMED_AT_MOST]:
-        where = f"line {row.line}, {row.file}" if row.file else f"line {row.line}"
-        print(printable(f"{row.id} ({where}): {why}"), file=stream)
+        places = [place for place in (f"line {row.line}", str(row.file or "")) if place not in ("", row.id)]
+        where = f" ({', '.join(places)})" if places else ""
+        print(printable(f"{row.id}{where}: {why}"), file=stream)
     if len(rows) > NAMED_AT_MOST:
         print(f"… and {len(rows) - NAMED_AT_MOST} more.", file=stream)
