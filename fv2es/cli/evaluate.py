@@ -85,8 +85,9 @@ def table(report: dict[str, Any]) -> str:
         count = "" if positives is None else f"{positives:g}"
         lines.append(f"{emotion:<12}" + "".join(f"{_figure(figures[name]):>12}" for name in names) + f"{count:>12}")
     single = report["single_label"]
+    count = "1 utterance" if report["n"] == 1 else f"{report['n']} utterances"
     lines.append(
-        f"{report['n']} utterance{'' if report['n'] == 1 else 's'}, {', '.join(report['modalities'])}. As one label each ({single['n']} of them): "
+        f"{count}, {', '.join(report['modalities'])}. As one label each ({single['n']} of them): "
         f"accuracy {_figure(single['accuracy'])}, macro recall {_figure(single['macro_recall'])}, "
         f"macro F1 {_figure(single['macro_f1'])}."
     )
