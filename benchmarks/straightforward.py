@@ -20,7 +20,7 @@ from benchmarks.made_up import Clips
 from benchmarks.measuring import middle, spent, spread, table
 from benchmarks.whole import Warm
 from fv2es.memory import give_back
-from fv2es.modalities.extract import FACES, spread
+from fv2es.modalities.extract import FACES, evenly_spread
 from fv2es.modalities.faces import CONFIDENCE, Detection, FaceTrack
 from fv2es.modalities.spectrogram import SECONDS_PER_PIECE, mel_spectrogram
 from fv2es.modalities.speech import Transcriber, make_transcriber
@@ -132,7 +132,7 @@ def _utterance(
     samples = sound[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
     times = [time for time in np.arange(SECONDS_PER_PIECE / 2, span.end, SECONDS_PER_PIECE).tolist() if time in span]
     frames = [Frame(time, [pixels for begin, pixels in pictures if begin <= time + 1e-6][-1]) for time in times]
-    faces = tuple(face for face in map(track.follow, spread(frames, FACES)) if face is not None)
+    faces = tuple(face for face in map(track.follow, evenly_spread(frames, FACES)) if face is not None)
     transcript = transcriber.transcribe(samples, span)
     utterance = Utterance(span, faces, samples, mel_spectrogram(samples), transcript)
     return 1 / (1 + np.exp(-warm.reader.predict([utterance])[0].logits.astype(np.float64)))

@@ -216,16 +216,16 @@ def _faces_of(
 
 def _faces(frames: Sequence[Frame], track: FaceTrack) -> tuple[FaceCrop, ...]:
     """Up to FACES crops from frames spread evenly; where some show no face, from those between."""
-    chosen = spread(frames, FACES)
+    chosen = evenly_spread(frames, FACES)
     found = [face for face in track.follow_all(chosen) if face is not None]
-    others = deque(spread([frame for frame in frames if all(frame is not one for one in chosen)], MORE))
+    others = deque(evenly_spread([frame for frame in frames if all(frame is not one for one in chosen)], MORE))
     while others and (lacking := min(FACES, len(frames)) - len(found)) > 0:
         more = [others.popleft() for _ in range(min(lacking, len(others)))]
         found += [face for face in track.follow_all(more) if face is not None]
     return tuple(sorted(found, key=lambda face: face.time))
 
 
-def spread(them: Sequence[One], count: int) -> list[One]:
+def evenly_spread(them: Sequence[One], count: int) -> list[One]:
     """`count` of them (or all), evenly spread, never the very edges only."""
     if len(them) <= count:
         return list(them)
