@@ -64,6 +64,11 @@ class Corpus:
     sided: bool
 
     @property
+    def name(self) -> str:
+        """Its key in `CORPORA`."""
+        return self.folder.lower()
+
+    @property
     def raw(self) -> str:
         return f"{self.folder}_RAW_PROCESSED"
 

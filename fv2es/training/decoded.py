@@ -33,14 +33,16 @@ AT_ONCE = 32  # utterances a file, some 30 MB
 class Decoded:
     """`decoded[row]` is `packs.utterance` of the row-th item; `fill` decodes what was not decoded before.
 
-    unreadable: row → why its files cannot be read. empty: rows of which nothing is left to be seen, heard or read.
+    digest: of what the items' pictures and sounds hold. unreadable: row → why its files cannot be read. empty: rows of
+    which nothing is left to be seen, heard or read.
     """
 
     def __init__(self, items: Sequence[Item], folder: Path, name: str, finder: Callable[[], Finder]) -> None:
         """Files lie in a folder of `folder` that is named by `name` and by what the items' own files hold."""
         self.items = items
         self.name = name
-        self.folder = folder / f"{name}-{media_digest(items)}"
+        self.digest = _digest(items)
+        self.folder = folder / f"{name}-{self.digest}"
         self.unreadable: dict[int, str] = {}
         self.empty: set[int] = set()
         self._make_finder = finder
@@ -103,7 +105,7 @@ class Decoded:
         partial.replace(path)
 
 
-def media_digest(items: Sequence[Item]) -> str:
+def _digest(items: Sequence[Item]) -> str:
     """12 hex digits of what pictures and sounds hold, as far as a glance at the first and last of each item tells.
     Words and labels do not count."""
     found = hashlib.sha256(VERSION.encode())

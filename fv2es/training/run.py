@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from fv2es.data.packs import CORPORA, SPLITS, Item, Pack, open_pack
+from fv2es.data.packs import SPLITS, Pack, open_pack
 from fv2es.modalities.faces import FaceFinder, Finder
 from fv2es.models.inputs import Tokenizer
 from fv2es.models.multimodal import MultimodalModel
 from fv2es.models.registry import create_model
 from fv2es.models.tokenizer import AlbertTokenizer, SubwordTokenizer
 from fv2es.results import probabilities
-from fv2es.training.decoded import Decoded, media_digest
+from fv2es.training.decoded import Decoded
 from fv2es.training.logs import RunLog
 from fv2es.training.loop import fit
 from fv2es.training.outcome import FIGURES, measure, read_test, save_checkpoint, write_test, write_whole
@@ -59,24 +59,26 @@ def train(what: str | Path, options: Options, finder: Callable[[], Finder] | Non
         raise ValueError('Where is the pack? Say --data FOLDER, or data = "FOLDER" in the recipe.')
     device = _device(options.device)
     pack = open_pack(folder, options.corpus or place(layers, "corpus"))
-    corpus = _name(pack)
+    corpus = pack.corpus.name
     config = settle(layers, corpus)
     name = f"{config.model}-{corpus}"
     run, out = options.run or Path("runs") / name, options.out or Path("checkpoints") / name
-    items = {split: list(pack.items(split)) for split in SPLITS}
+    decoded = {
+        split: Decoded(list(pack.items(split)), run.parent / "cache", f"{corpus}-{split}", finder or FaceFinder)
+        for split in SPLITS
+    }
 
     torch.manual_seed(config.recipe.seed)
     model = create_model(config.model, pack.emotions)
-    described = _describe(config, pack, model, items)
+    described = _describe(config, pack, model, decoded)
     _claim(run, described)
-    tokenizer, vocabulary = _tokenizer(model, [one.text for one in items["train"]], run)
+    tokenizer, vocabulary = _tokenizer(model, [one.text for one in decoded["train"].items], run)
     if config.pretrained and not (run / "state.pt").exists():
         load_pretrained(model)
 
     def part(split: str) -> Part:
-        decoded = Decoded(items[split], run.parent / "cache", f"{corpus}-{split}", finder or FaceFinder)
-        decoded.fill()
-        return Part(decoded, pack.emotions, keep_empty=split == "test")
+        decoded[split].fill()
+        return Part(decoded[split], pack.emotions, keep_empty=split == "test")
 
     task = WholeTask(model, tokenizer, part("train"), part("valid"), config.recipe, loss=config.loss,
                      score=config.score, device=device, workers=options.workers)  # fmt: skip
@@ -125,26 +127,22 @@ def check_device(name: str) -> None:
         raise ValueError(f"There is no device {name!r} here.") from error
 
 
-def _name(pack: Pack) -> str:
-    return next(name for name, one in CORPORA.items() if one is pack.corpus)
-
-
-def _describe(config: Config, pack: Pack, model: MultimodalModel, items: Mapping[str, list[Item]]) -> dict[str, Any]:
+def _describe(config: Config, pack: Pack, model: MultimodalModel, parts: Mapping[str, Decoded]) -> dict[str, Any]:
     """What a run is, for its folder and for the checkpoint, as JSON gives it back."""
     known = asdict(config) | {
-        "corpus": _name(pack),
+        "corpus": pack.corpus.name,
         "source": pack.source,
         "published_weights": published(model) if config.pretrained else (),
-        "utterances": {split: len(each) for split, each in items.items()},
-        "pack": _digest(items),
+        "utterances": {split: len(each) for split, each in parts.items()},
+        "pack": _digest(parts),
     }
     return json.loads(json.dumps(known))
 
 
-def _digest(items: Mapping[str, list[Item]]) -> str:
+def _digest(parts: Mapping[str, Decoded]) -> str:
     """Names, labels, words and media of all splits in short."""
-    lines = [f"{split} {one.id} {one.labels} {one.text}" for split in items for one in items[split]]
-    lines += [media_digest(each) for each in items.values()]
+    lines = [f"{split} {one.id} {one.labels} {one.text}" for split, each in parts.items() for one in each.items]
+    lines += [each.digest for each in parts.values()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
