@@ -98,8 +98,10 @@ def row_extractor(modalities: Sequence[str] = MODALITIES, finder: Finder | None 
 
 def words_of(row: Row) -> Transcript:
     """What is said in a row: its text, or what the subtitles say in its stretch. Raises SpeechError."""
-    if row.text or row.subtitles is None:
-        return Transcript(row.text, "typed") if row.text else Transcript()
+    if row.text:
+        return Transcript(row.text, "typed")
+    if row.subtitles is None:
+        return Transcript()
     return Subtitles(read_subtitles(row.subtitles)).transcribe(SILENCE, _span(row) or EVERYWHERE)
 
 

@@ -37,7 +37,7 @@ from fv2es.limits import Limits
 from fv2es.media import Media, MediaError
 from fv2es.media.plain import read_picture
 from fv2es.modalities.extract import FACES, evenly_spread, extract_span
-from fv2es.modalities.faces import CROP, PICTURE_SIDE, Finder, whole_picture
+from fv2es.modalities.faces import CROP, Finder, is_face, whole_picture
 from fv2es.schema import SAMPLE_RATE, FaceCrop, Frame, Sound, Transcript, Utterance
 
 logger = logging.getLogger(__name__)
@@ -187,11 +187,11 @@ class _FolderClip:
             last = path
 
     def whole_pictures(self) -> tuple[FaceCrop, ...]:
-        """Up to FACES of the pictures, where they are as small as faces that somebody has cut out already."""
+        """Up to FACES of the pictures, where they are faces that somebody has cut out already."""
         faces = []
         for path in evenly_spread(self._item.frames, FACES):
             frame = Frame(0.0, self._picture(path))
-            if max(frame.pixels.shape[:2]) > PICTURE_SIDE:
+            if not is_face(frame):
                 return ()
             face = whole_picture(frame)
             faces.append(replace(face, pixels=_enlarged(face.pixels)))

@@ -173,9 +173,14 @@ class FaceTrack:
         return centre < middle if self.speaker == "left" else centre >= middle
 
 
+def is_face(frame: Frame) -> bool:
+    """Is the picture so small that it is a face which was cut out already?"""
+    return max(frame.pixels.shape[:2]) <= PICTURE_SIDE
+
+
 def face_of_picture(frame: Frame, finder: Finder) -> FaceCrop | None:
     """The face of a single picture: a small picture is one, of a larger one the largest that is found."""
-    if max(frame.pixels.shape[:2]) <= PICTURE_SIDE:
+    if is_face(frame):
         return whole_picture(frame)
     return FaceTrack(finder).follow(frame)
 

@@ -31,11 +31,6 @@ def columns_of(pieces: Tensor) -> Tensor:
     return whole[: int(filled[-1]) + 1] if len(filled) else whole
 
 
-def cepstra_of(columns: Tensor) -> Tensor:
-    """(T, 128) log-mel → (T, `CEPSTRA`)."""
-    return columns @ _cosines(columns.device)
-
-
 def functionals(columns: Tensor) -> Tensor:
     """(T, 128) log-mel, T ≥ 1 → (`FUNCTIONALS`,).
 
@@ -47,7 +42,7 @@ def functionals(columns: Tensor) -> Tensor:
     x = columns.float()
     loud = x.mean(1) > 0
     rises = (loud[1:] & ~loud[:-1]).sum() / (len(x) * SECONDS_PER_COLUMN)
-    x = torch.cat([cepstra_of(x), x.unflatten(1, (BANDS, -1)).mean(2)], dim=1)
+    x = torch.cat([x @ _cosines(x.device), x.unflatten(1, (BANDS, -1)).mean(2)], dim=1)
     x = torch.cat([x, x[-1:].expand(max(0, max(LAGS) + 2 - len(x)), -1)])
     moved, half = x[STEP:] - x[:-STEP], len(x) // 2
     quantiles = x.quantile(x.new_tensor(QUANTILES), dim=0)
