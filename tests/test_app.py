@@ -655,6 +655,18 @@ def test_the_endpoint_answers_who_knows_nothing_of_models(served, tmp_path):
     assert "event: error" in get(f"{base}/call/analyze/{event}").text
 
 
+def test_null_stands_for_the_default(served, tmp_path):
+    from gradio_client import handle_file
+
+    analyse, client = served
+    (tmp_path / "talk.mp4").write_bytes(b"a clip")
+    client.predict(handle_file(tmp_path / "talk.mp4"), api_name="/analyze")
+    client.predict(handle_file(tmp_path / "talk.mp4"), *[None] * 6, api_name="/analyze")
+    usual, nothing = ({**asked, "path": ""} for asked in analyse.asked[-2:])
+    assert nothing == usual
+    assert nothing["speech"] == "auto"
+
+
 @pytest.mark.parametrize("speech", ["/etc/hostname.srt", "nobody"])
 def test_the_endpoint_takes_no_path_for_a_recogniser(served, tmp_path, speech):
     from gradio_client import handle_file

@@ -22,8 +22,9 @@ READ_AT_ONCE = 2  # clips; the others wait in the queue
 
 
 class Answering(gr.Blocks):
-    """Blocks whose endpoint goes on answering the programs of yesterday, who send fewer values than it takes today; and
-    whose MCP tool answers in JSON, not as Python writes a dictionary."""
+    """Blocks whose endpoint goes on answering the programs of yesterday, who send fewer values than it takes today, and
+    those that send null where they mean the default; and whose MCP tool answers in JSON, not as Python writes a
+    dictionary."""
 
     _tools: Any = None
 
@@ -44,7 +45,9 @@ class Answering(gr.Blocks):
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
     ) -> list[Any]:
         if block_fn.api_name == NAME:
-            inputs = [*inputs, *(getattr(one, "value", None) for one in block_fn.inputs[max(len(inputs), LEAST) :])]
+            sent = [*inputs, *(None for _ in block_fn.inputs[max(len(inputs), LEAST) :])]
+            pairs = zip(sent, block_fn.inputs, strict=False)
+            inputs = [getattr(part, "value", None) if value is None else value for value, part in pairs]
         return await super().preprocess_data(block_fn, inputs, state, explicit_call)
 
 
