@@ -73,9 +73,42 @@ def test_a_transcript_is_edited_and_read_again(page):
     answer = page.locator("#what-if")
     answer.get_by_text("I lost it.").wait_for()
     answer.get_by_text("The face was left out.").wait_for()
+    drawn = answer.inner_html()
+    page.locator("#thresholds input").first.evaluate(
+        "it => { it.value = 0; for (const kind of ['input', 'change']) it.dispatchEvent(new Event(kind, {bubbles: true})) }"
+    )
+    page.wait_for_function("drawn => document.querySelector('#what-if').innerHTML !== drawn", arg=drawn)
+    answer.get_by_text("I lost it.").wait_for()
+    assert words.input_value() == "I lost it."
+    assert page.locator("#left-out").get_by_label("face").is_checked()
     page.locator('#utterances [data-index="0"]').click()
     page.wait_for_function("document.querySelector('#other-words textarea').value === 'I got job 1!'")
     page.wait_for_function("!document.querySelector('#what-if').innerText.trim()")
+
+
+def test_who_edits_a_transcript_stays_with_its_utterance(visit, paced, talk):
+    pace, url = paced
+    page = visit(url)
+    upload(page, talk)
+    page.locator("#submit").click()
+    pace.gate.release()
+    heading(page, 1).wait_for()
+    page.get_by_role("tab", name="What if").click()
+    words, answer = page.locator("#other-words textarea"), page.locator("#what-if")
+    page.wait_for_function("document.querySelector('#other-words textarea').value === 'I got job 1!'")
+    with page.expect_response("**/run/predict*"):
+        words.focus()
+    words.fill("I lost it.")
+    pace.gate.release()
+    page.get_by_text("I got job 2!").first.wait_for()
+    page.locator("#again").click()
+    answer.get_by_text("I lost it.").wait_for()
+    pace.gate.release()
+    with page.expect_response("**/run/predict*"):  # what comes with the end
+        page.get_by_text("Done: 3 utterances").wait_for()
+    assert words.input_value() == "I lost it."
+    assert "I lost it." in answer.inner_text()
+    assert heading(page, 1).is_visible()
 
 
 def test_what_each_modality_says_and_another_model(page):

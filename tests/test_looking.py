@@ -134,6 +134,27 @@ def test_what_if_keeps_the_thresholds_that_were_moved(looking, session):
     assert "fv-bar fv-on" not in looking.again(session, "", [])["what-if"]
 
 
+def test_what_was_put_in_stays_until_another_utterance_is_chosen(looking, session):
+    session.run.chosen = 1
+    looking.open(session, "what-if")
+    assert looking.draw(session) == {}, "somebody may be typing"
+    card = looking.again(session, "I hate this.", [])["what-if"]
+    assert looking.draw(session) == {"what-if": card}
+    session.run.moved = np.full(6, 0.99)
+    moved = looking.draw(session)
+    assert set(moved) == {"what-if"}
+    assert moved["what-if"] != card
+    assert "I hate this." in moved["what-if"]
+    session.run.moved = None
+    assert looking.open(session, "what-if") == {"what-if": card}
+    session.run.chosen = 0
+    page = looking.draw(session)
+    assert page["other-words"] == session.run.readings[0].utterance.transcript.text
+    assert page["what-if"] == ""
+    session.run.chosen = 1
+    assert looking.draw(session)["other-words"] == "I got the job!"
+
+
 def test_another_model_reads_the_same_inputs(looking, session, monkeypatch):
     monkeypatch.setattr("fv2es.ui.looking.OFTEN", 0.0)
     *some, last = looking.compare(session, "other-compact")

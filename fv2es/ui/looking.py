@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,10 @@ class Looking:
             return {"what-if": notices((), say(NO_MODEL))}
         try:
             drop = {name for name in MODALITIES if say(name) in left_out}
-            after = rerun(run.reader, run.shown, drop=drop, transcript=words, attention=False)
+            run.rerun = rerun(run.reader, run.shown, drop=drop, transcript=words, attention=False)
         except AgainError as error:
             return {"what-if": notices((), say(str(error)))}
-        return {"what-if": what_if_card(run.shown, after, say)}
+        return {"what-if": what_if_card(run.shown, run.rerun, say)}
 
     def compare(self, session: Session, name: str | None) -> Iterator[Update]:
         """Another model on the same extracted inputs, utterance by utterance."""
@@ -240,6 +241,11 @@ def _modalities(session: Session, run: Run, reading: Reading, say: Say) -> Updat
 
 
 def _what_if(session: Session, run: Run, reading: Reading, say: Say) -> Update:
+    """What was put in for an utterance stays until another is chosen."""
+    if run.edited == reading.index:
+        after = run.rerun and replace(run.rerun, thresholds=reading.thresholds)
+        return {"what-if": what_if_card(reading, after, say)} if after else {}
+    run.edited, run.rerun = reading.index, None
     left_out = gr.CheckboxGroup([say(name) for name in MODALITIES], value=[])  # Gradio shows values too, as titles
     return {"other-words": reading.utterance.transcript.text, "left-out": left_out, "what-if": ""}
 

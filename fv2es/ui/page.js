@@ -73,6 +73,13 @@
     tell(cards.has(index) ? 150 : 0);
   }
 
+  /* Who is about to put something in for an utterance is not taken on to the next. */
+  function stay() {
+    if (!following || chosen === null) return;
+    following = false;
+    tell();
+  }
+
   /* Seconds of the clip begin with its first picture or sound; a browser's are those written in the file, which may
      begin anywhere. What it shows when it has loaded the clip is the beginning; nobody is sent elsewhere before. */
   const begins = new WeakMap(); // video → seconds
@@ -209,6 +216,9 @@
   document.addEventListener("keydown", pressed);
   document.addEventListener("input", (event) => {
     if (event.target.matches("#thresholds input")) move(event.target);
+  });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.closest("#other-words, #left-out")) stay();
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("#thresholds input")) tell();

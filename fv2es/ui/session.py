@@ -80,6 +80,8 @@ class Run:
     identity: Mapping[str, Any] = field(default_factory=dict)  # of the weights
     compared: list[tuple[Reading, Reading]] = field(default_factory=list)  # with what another model says
     other: str = ""  # that model, for people
+    edited: int | None = None  # the utterance whose words stand in the fields of "what if"
+    rerun: Reading | None = None  # and how it was read again
     expected: float | None = None  # seconds that the clip claims to last
     taken: bool = False  # out of the queue
     ended: str = ""  # how, for people; "" while it goes on
