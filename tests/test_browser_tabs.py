@@ -74,9 +74,9 @@ def test_a_transcript_is_edited_and_read_again(page):
     answer.get_by_text("I lost it.").wait_for()
     answer.get_by_text("The face was left out.").wait_for()
     drawn = answer.inner_html()
-    page.locator("#thresholds input").first.evaluate(
-        "it => { it.value = 0; for (const kind of ['input', 'change']) it.dispatchEvent(new Event(kind, {bubbles: true})) }"
-    )
+    page.locator("#thresholds input").first.evaluate("it => { it.value = 0; }")
+    for kind in ("input", "change"):
+        page.locator("#thresholds input").first.dispatch_event(kind)
     page.wait_for_function("drawn => document.querySelector('#what-if').innerHTML !== drawn", arg=drawn)
     answer.get_by_text("I lost it.").wait_for()
     assert words.input_value() == "I lost it."
