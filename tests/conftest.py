@@ -64,11 +64,12 @@ def write_clip(
     aspect: Fraction | None = None,
     codecs: tuple[str, str] = ("aac", "libx264"),
     sound_at: float = 0.0,
+    options: dict[str, str] | None = None,
 ) -> Path:
-    """A clip in the container that the name's ending asks for. sound: (n,) or (channels, n)."""
+    """A clip in the container that the name's ending asks for. sound: (n,) or (channels, n). options: of its muxer."""
     import av
 
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", options=options) as out:
         audio = video = None
         if pictures is not None:
             video = out.add_stream(codecs[1], rate=fps)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from browsing import heading, overflow, read, summary, upload, words_of
+from conftest import shades, tone
 from processes import PATIENCE
 
 from fv2es.media import MediaError
@@ -133,6 +134,22 @@ def test_a_clip_whose_time_stamps_begin_late(visit, paced, talk, tmp_path):
     heading(page, 3).wait_for()
     share = float(page.evaluate("document.querySelector('.fv-lanes').style.getPropertyValue('--playhead')"))
     assert share == pytest.approx(6.5 / 9, abs=0.02)
+
+
+def test_a_recording_gets_the_length_that_browsers_leave_out(visit, paced, clip):
+    """As their recorders write it: WebM that is never gone back to."""
+    pace, url = paced
+    page = visit(url)
+    recorded = clip("me.webm", tone(9.0), shades(45), fps=5, codecs=("libopus", "libvpx"), options={"live": "1"})
+    upload(page, recorded)
+    page.locator("#clip").get_by_text("0:00 / 0:09").wait_for(state="attached")
+    page.wait_for_function("document.querySelector('#clip video').currentTime === 0")
+    page.locator("#submit").click()
+    pace.gate.release(pace.readings)
+    row(page, 1).wait_for()
+    row(page, 1).click()
+    heading(page, 2).wait_for()
+    page.wait_for_function("Math.abs(document.querySelector('#clip video').currentTime - 3) < .1")
 
 
 def test_a_choice_stays_while_others_arrive(visit, paced, talk):

@@ -91,6 +91,19 @@
     else video.addEventListener("loadeddata", () => go(video, time), { once: true });
   }
 
+  /* Browsers write no length into what they record, and say that it is infinite until they have been at its end. */
+  const measured = new WeakSet(); // videos that are being sent there and back
+
+  function measure(video) {
+    const back = () => {
+      video.addEventListener("seeked", () => measured.delete(video), { once: true });
+      video.currentTime = begins.get(video);
+    };
+    measured.add(video);
+    video.addEventListener("seeked", back, { once: true });
+    video.currentTime = Number.MAX_SAFE_INTEGER;
+  }
+
   function show() {
     if (chosen === null) return;
     for (const each of rows()) {
@@ -162,7 +175,7 @@
   /* The player: its time is the line in the timeline, and chooses the utterance that is heard. */
   function played(video) {
     const lanes = one(".fv-lanes");
-    if (!lanes) return;
+    if (!lanes || measured.has(video)) return;
     const time = clock(video);
     lanes.style.setProperty("--playhead", Math.min(time / +lanes.dataset.end, 1));
     lanes.classList.toggle("fv-playing", time > 0);
@@ -227,7 +240,10 @@
     document.addEventListener(kind, (event) => event.target === player() && played(event.target), true);
   }
 
-  document.addEventListener("loadeddata", ({ target }) => begins.set(target, target.currentTime), true);
+  document.addEventListener("loadeddata", ({ target }) => {
+    begins.set(target, target.currentTime);
+    if (target === player() && target.duration === Infinity) measure(target);
+  }, true);
   document.addEventListener("play", (event) => hush(event.target), true);
 
   function set(element, name, value) {
