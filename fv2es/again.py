@@ -38,9 +38,9 @@ def edited(utterance: Utterance, *, drop: Collection[str] = (), transcript: str 
     """
     if strangers := set(drop) - set(MODALITIES):
         raise ValueError(f"needs modalities of {', '.join(MODALITIES)}, got {', '.join(sorted(strangers))}")
-    if transcript is not None and len(transcript) > LONGEST:
-        raise AgainError(TOO_LONG)
     if transcript is not None and transcript.strip() != utterance.transcript.text.strip():
+        if len(transcript) > LONGEST:
+            raise AgainError(TOO_LONG)
         utterance = replace(utterance, transcript=Transcript(transcript.strip(), TYPED))
     if FACE in drop:
         utterance = replace(utterance, faces=())

@@ -22,13 +22,16 @@ from fv2es.modalities.faces import FaceFinder
 from fv2es.modalities.speech import ENGLISH, Transcriber, make_transcriber
 from fv2es.reader import Reader, load_reader
 from fv2es.results import make_reading
-from fv2es.schema import FACE, VOICE, Reading
+from fv2es.schema import FACE, VOICE, WORDS, Reading
 from fv2es.stopping import Cancelled, check, stoppable
 from fv2es.threads import one_thread
 
 NO_SPEECH = "No speech was found, so the face alone was read."
+NO_SPEECH_FOR_WORDS = "No speech was found, so the face alone was read; the words that were given were not used."
 NO_FACE = "No face was found, so voice and words alone were read."
+NO_FACE_NO_WORDS = "No face was found, so the voice alone was read."
 TIME_IS_UP = "The time for one clip was used up, so the rest of it was skipped."
+GIVEN = ("typed", "subtitles")  # words that were brought along, not heard
 NOTHING = "Neither speech nor a face was found, so there is nothing to read."
 
 
@@ -57,6 +60,7 @@ class Analysis(Iterator[Reading]):
         self.cancel = cancel
         self._notes = notes
         self._attention = attention
+        self._words_given = transcriber.source in GIVEN
         self._until = time.monotonic() + limits.job_seconds
         self._media = open_media(path, limits, decoders=decoders, cancel=self._is_over)
         self._extracted = ahead(
@@ -86,8 +90,9 @@ class Analysis(Iterator[Reading]):
 
     @property
     def expected(self) -> float | None:
-        """Seconds the clip claims to last, for a progress bar and nothing else."""
-        return self._media.duration
+        """Seconds that will be read if the clip lasts as long as it claims, for a progress bar and nothing else."""
+        claimed = self._media.duration
+        return None if claimed is None else min(claimed, self._media.limits.max_seconds)
 
     def close(self) -> None:
         """Stop, and leave nothing open."""
@@ -119,7 +124,7 @@ class Analysis(Iterator[Reading]):
             check()
             if VOICE not in seen:
                 self._notes.clear()  # nobody was heard, so it does not matter who transcribes
-            self._notes += _missing(seen)
+            self._notes += _missing(seen, self._words_given)
         except Cancelled:
             if not self.cancel.is_set():
                 self._notes.append(TIME_IS_UP)
@@ -128,10 +133,14 @@ class Analysis(Iterator[Reading]):
             self._media.close()
 
 
-def _missing(seen: set[str]) -> list[str]:
+def _missing(seen: set[str], words_given: bool) -> list[str]:
     if not seen:
         return [NOTHING]
-    return [sentence for name, sentence in ((VOICE, NO_SPEECH), (FACE, NO_FACE)) if name not in seen]
+    if VOICE not in seen:
+        return [NO_SPEECH_FOR_WORDS if words_given else NO_SPEECH]
+    if FACE not in seen:
+        return [NO_FACE if WORDS in seen else NO_FACE_NO_WORDS]
+    return []
 
 
 def analyse(

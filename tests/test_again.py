@@ -92,6 +92,12 @@ def test_the_same_words_keep_their_source(reader, reading):
     assert rerun(reader, spoken, transcript=" so be it ").utterance.transcript.source == "whisper"
 
 
+def test_words_that_were_not_touched_may_be_of_any_length(reader, reading):
+    long = Transcript("so happy " * LONGEST, "subtitles")
+    utterance = replace(reading.utterance, transcript=long)
+    assert edited(utterance, drop=("face",), transcript=long.text).transcript is long
+
+
 def test_no_words_left_are_words_left_out(reader, reading):
     assert rerun(reader, reading, transcript=" ").utterance.modalities == ("face", "voice")
 

@@ -267,6 +267,20 @@ def test_without_a_clip_nothing_is_begun():
     assert list(handlers.read(session)) == []
 
 
+def test_without_a_clip_the_last_result_stays():
+    handlers, session = handlers_of(MadeUp(notes=["A note."])), Session()
+    handlers.begin(session, "talk.mp4", *OPTIONS)
+    list(handlers.read(session))
+    run = session.run
+    page = handlers.begin(session, None, *OPTIONS)
+    assert set(page) == {"notices"}
+    assert NO_CLIP in page["notices"]
+    assert session.run is run
+    told = handlers.chosen(session)["notices"]
+    assert NO_CLIP not in told
+    assert "A note." in told
+
+
 def test_stop_keeps_what_is_there():
     analyse = MadeUp(3)
     handlers, session, _, updates = start(analyse)
@@ -474,17 +488,17 @@ def test_the_page_says_which_model_made_it_and_not_which_is_chosen():
     handlers, session, _, updates = start(MadeUp(1), None, "auto", None, None, "largest", "other-compact")
     page = page_after(updates)
     assert "Read by <b>Other compact</b>, version 1, weights 6f746865722d…" in page["made-by"]
-    assert "made-by" not in handlers.describe("made-up")
+    assert "made-by" not in handlers.describe(Session(), "made-up")
     assert handlers.clear(session)["made-by"] == ""
 
 
 def test_a_chosen_model_is_described():
     handlers = handlers_of(MadeUp(), models=two_models())
-    assert handlers.describe("other-compact") == {
+    assert handlers.describe(Session(), "other-compact") == {
         "about-model": '<p class="fv-about-model">It hears &lt;nothing&gt;.</p>'
     }
-    assert handlers.describe("made-up") == {"about-model": ""}
-    assert handlers.describe("absent") == handlers.describe(None) == {}
+    assert handlers.describe(Session(), "made-up") == {"about-model": ""}
+    assert handlers.describe(Session(), "absent") == handlers.describe(Session(), None) == {}
 
 
 def components(demo, kind) -> list:
@@ -521,10 +535,21 @@ def test_visitors_share_nothing():
 
 
 def test_a_clip_of_ones_own_has_not_the_words_of_an_example():
-    forget = forgets({"good_news.srt"})
-    assert forget("/tmp/good_news.srt") is None
-    assert forget("/tmp/mine.srt") == gr.skip()
-    assert forget(None) == gr.skip()
+    forget, session = forgets({"good_news.srt"}), Session()
+    assert forget(session, "/tmp/a/good_news.mp4", "/tmp/b/good_news.srt") == gr.skip()
+    assert forget(session, "/tmp/a/video.mp4", "/tmp/b/good_news.srt") is None
+    assert forget(session, None, "/tmp/b/good_news.srt") is None
+    assert forget(session, None, None) == gr.skip()
+
+
+def test_subtitles_go_with_the_clip_that_was_read_with_them():
+    handlers, session, forget = handlers_of(MadeUp()), Session(), forgets(set())
+    assert forget(session, "/tmp/mine.mp4", "/tmp/mine.srt") == gr.skip(), "they may come before their clip"
+    handlers.begin(session, "/tmp/mine.mp4", "auto", "/tmp/mine.srt", None, "largest", None)
+    assert forget(session, "/tmp/mine.mp4", "/tmp/mine.srt") == gr.skip()
+    assert forget(session, "/tmp/other.mp4", "/tmp/new.srt") == gr.skip()
+    assert forget(session, "/tmp/other.mp4", "/tmp/mine.srt") is None
+    assert forget(session, None, "/tmp/mine.srt") is None
 
 
 def expected_document(readings: int, name: str) -> dict:
@@ -690,6 +715,24 @@ def test_the_endpoint_reads_no_file_of_the_server(served):
         event = post(call, json={"data": [file, "none", None, "", "largest"]}).json()["event_id"]
         assert "event: error" in get(f"{call}/{event}").text
     assert len(analyse.asked) == asked
+
+
+def test_what_is_sent_wrongly_is_not_in_the_log(served, tmp_path, capfd):
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    _, client = served
+    (tmp_path / "talk.mp4").write_bytes(b"a clip")
+    with pytest.raises(AppError, match="my private words"):
+        client.predict(handle_file(tmp_path / "talk.mp4"), speech="my private words", api_name="/analyze")
+    call = f"{client.src.rstrip('/')}/gradio_api/call/analyze"
+    for file in ({"path": "/home/me/holiday.mp4", "meta": {"_type": "gradio.FileData"}}, {"holiday": 7}, "holiday"):
+        event = post(call, json={"data": [file, "none", None, "", "largest"]}).json()["event_id"]
+        assert "event: error" in get(f"{call}/{event}").text
+    written = "".join(capfd.readouterr())
+    assert "private" not in written
+    assert "holiday" not in written
+    assert "Traceback" not in written
 
 
 def test_the_endpoint_says_what_is_wrong(monkeypatch, served, tmp_path):

@@ -152,6 +152,29 @@ def test_a_recording_gets_the_length_that_browsers_leave_out(visit, paced, clip)
     page.wait_for_function("Math.abs(document.querySelector('#clip video').currentTime - 3) < .1")
 
 
+def test_another_clip_is_not_tied_to_what_was_read(visit, paced, talk, clip):
+    pace, url = paced
+    page = visit(url)
+    read(page, pace, talk)
+    row(page, 1).click()
+    heading(page, 2).wait_for()
+    assert at(page) == pytest.approx(3, abs=0.1)
+    page.locator("#clip").get_by_label("Clear").click()
+    upload(page, clip("other.mp4", tone(9.0), shades(45), fps=5))
+    page.wait_for_function("document.querySelector('#clip video').readyState >= 2")
+    row(page, 0).click()
+    heading(page, 1).wait_for()
+    page.evaluate("document.querySelector('#clip video').currentTime = 6.5")
+    page.wait_for_function("!document.querySelector('#clip video').seeking")
+    assert at(page) == pytest.approx(6.5, abs=0.1)
+    assert heading(page, 1).is_visible()
+    page.locator("#submit").click()
+    pace.gate.release(pace.readings)
+    page.get_by_text("Done: 3 utterances").wait_for()
+    row(page, 1).click()
+    page.wait_for_function("Math.abs(document.querySelector('#clip video').currentTime - 3) < .1")
+
+
 def test_a_choice_stays_while_others_arrive(visit, paced, talk):
     from playwright.sync_api import expect
 

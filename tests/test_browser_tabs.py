@@ -162,6 +162,12 @@ def test_a_link_opens_the_result_for_somebody_else_and_an_old_one_says_so(visit,
     page.locator("#link-button").click()
     page.get_by_text("It is deleted after an hour.").wait_for()
     address = page.locator("#link a").evaluate("(each) => each.href")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as on a page without TLS
+    page.evaluate("document.addEventListener('copy', () => { window.copied = getSelection().toString(); })")
+    page.locator("#link .fv-copy").click()
+    page.locator("#link").get_by_text("Copied").wait_for()
+    assert page.evaluate("window.copied") == address
+    page.locator("#link").get_by_text("Copy", exact=True).wait_for()
     other = visit(address)
     other.get_by_text("This is a result that was kept").wait_for()
     other.locator('#utterances [data-index="0"]').click()

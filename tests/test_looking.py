@@ -167,11 +167,17 @@ def test_another_model_reads_the_same_inputs(looking, session, monkeypatch):
     assert "Utterance 1" in looking.open(session, "compare")["compared"]
 
 
+def test_no_model_is_compared_with_itself(looking, session):
+    (told,) = looking.compare(session, session.run.model)
+    assert "choose another one" in told["compare"]
+    assert session.run.compared == []
+
+
 def test_a_comparison_ends_when_the_visitor_goes_on(looking, session):
     updates = looking.compare(session, "other-compact")
     next(updates)
     session.run = None
-    assert list(updates) == []
+    assert list(updates) == [{"compare": "", "compared": ""}], "what comes last is sent once more"
 
 
 def taken(looking, session, kind) -> tuple[str, bytes]:
@@ -263,7 +269,10 @@ def test_the_video_is_given_up_when_the_visitor_clears(looking, session, clip):
     updates = looking.annotate(session)
     assert "Drawing the video" in next(updates)["annotate"]
     session.run = None
-    assert not any("video" in update and update["video"].visible for update in updates)
+    *some, last = updates
+    assert not any("video" in update and update["video"].visible for update in some)
+    assert last["annotate"] == "", "what comes last is sent once more"
+    assert not last["video"].visible
 
 
 def test_a_video_is_made(looking, session, clip):

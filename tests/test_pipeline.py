@@ -10,7 +10,7 @@ from conftest import shades, tone
 from fv2es.limits import Limits
 from fv2es.media import MediaError, open_media
 from fv2es.modalities.faces import FaceFinder
-from fv2es.pipeline import NO_FACE, NO_SPEECH, NOTHING, TIME_IS_UP, analyse
+from fv2es.pipeline import NO_FACE, NO_FACE_NO_WORDS, NO_SPEECH, NO_SPEECH_FOR_WORDS, NOTHING, TIME_IS_UP, analyse
 from fv2es.reader import Reader
 from fv2es.results import Fold, summarise
 from fv2es.schema import MODALITIES
@@ -85,7 +85,7 @@ def test_what_is_missing_is_said(run, clip) -> None:
     assert quiet.notes == [NOTHING]
 
 
-def test_sound_alone_says_that_no_face_was_found(run, examples, clip) -> None:
+def test_sound_alone_says_that_no_face_was_found(run, examples, clip, tmp_path) -> None:
     from fv2es.media import open_media
 
     with open_media(examples[0]) as media:
@@ -93,6 +93,10 @@ def test_sound_alone_says_that_no_face_was_found(run, examples, clip) -> None:
     analysis = run(clip("speech.wav", speech, codecs=("pcm_s16le", "")))
     readings = list(analysis)
     assert [reading.utterance.modalities for reading in readings] == [("voice",)] * len(readings)
+    assert analysis.notes == [NO_FACE_NO_WORDS]
+    analysis = run(tmp_path / "speech.wav", text="Somebody says this.")
+    assert "words" in next(analysis).utterance.modalities
+    list(analysis)
     assert analysis.notes == [NO_FACE]
 
 
@@ -104,12 +108,18 @@ def test_a_picture_of_a_face_says_that_there_is_no_speech(run, examples, tmp_pat
     with open_media(examples[0]) as media:
         (frame,) = [event for event in media.read([1.0]) if hasattr(event, "pixels")]
     Image.fromarray(frame.pixels).save(tmp_path / "face.png")
-    analysis = run(
-        tmp_path / "face.png", text="Nobody says this.\nNor this."
-    )  # how words are shared out is no news then
-    (reading,) = list(analysis)
-    assert reading.utterance.modalities == ("face",)
-    assert analysis.notes == [NO_SPEECH]
+    for text, note in (("Nobody says this.\nNor this.", NO_SPEECH_FOR_WORDS), (None, NO_SPEECH)):
+        analysis = run(tmp_path / "face.png", text=text)
+        (reading,) = list(analysis)
+        assert reading.utterance.modalities == ("face",)
+        assert analysis.notes == [note], "how words are shared out is no news then"
+
+
+def test_what_is_expected_is_what_may_be_read(run, examples) -> None:
+    with run(examples[0]) as analysis:
+        assert analysis.expected == pytest.approx(17, abs=2)
+    with run(examples[0], limits=Limits(max_seconds=5.0)) as analysis:
+        assert analysis.expected == 5
 
 
 def test_cancel_ends_the_work_and_keeps_what_is_known(run, examples) -> None:

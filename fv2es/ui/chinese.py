@@ -75,7 +75,11 @@ CHINESE = CHINESE_TABS | {
     "The connection broke off after {count}. What was read stays; Submit begins again.": "连接在{count}后中断。已读出的内容会保留；按“提交”可重新开始。",
     "The connection broke off before anything was read. Submit begins again.": "还没有读出任何内容，连接就中断了。按“提交”可重新开始。",
     "No speech was found, so the face alone was read.": "没有发现语音，因此只读取了面部。",
+    "No speech was found, so the face alone was read; the words that were given were not used.": (
+        "没有发现语音，因此只读取了面部；给出的文字没有用上。"
+    ),
     "No face was found, so voice and words alone were read.": "没有发现面部，因此只读取了声音和文字。",
+    "No face was found, so the voice alone was read.": "没有发现面部，因此只读取了声音。",
     "Neither speech nor a face was found, so there is nothing to read.": "既没有发现语音也没有发现面部，因此没有可读的内容。",
     "The time for one clip was used up, so the rest of it was skipped.": "单段视频的时间已用完，其余部分已略过。",
     "The typed lines were given to the utterances in order, one line each.": "输入的各行已按顺序分给各句话，每句一行。",
@@ -152,7 +156,7 @@ CHINESE = CHINESE_TABS | {
     "Subtitles (WebVTT)": "字幕（WebVTT）",
     "Attention (.npz)": "注意力（.npz）",
     "All of it (.zip)": "全部（.zip）",
-    "The thresholds that you have moved hold in these files.": "您移动过的阈值在这些文件中有效。",
+    "The thresholds that you have moved hold in all that is made from now on.": "您移动过的阈值对此后生成的文件有效。",
     "There is nothing to take away yet.": "还没有可以带走的内容。",
     "Make the annotated video": "制作带标注的视频",
     "Annotated video": "带标注的视频",
@@ -161,6 +165,34 @@ CHINESE = CHINESE_TABS | {
     "Make a link to this result": "生成此结果的链接",
     "Whoever has this link can open the result, without the clip. It is deleted after {time}.": "任何人有此链接都可打开结果，但不含视频。{time}后删除。",
     "Copy": "复制",
+    "Copied": "已复制",
+    "This model has read the clip already: choose another one beside it.": (
+        "这段视频就是由这个模型读取的：请另选一个来比较。"
+    ),
+    # Models
+    "The compact size of V2EM (Wei et al. 2022): RepVGG faces, nested hierarchical attention over the mel-spectrogram; "
+    "an ALBERT-style text encoder with a vocabulary of its own; fusion by naive Bayes. No other network's weights are "
+    "in it.": (
+        "V2EM（Wei 等，2022）的紧凑版：面部用 RepVGG，梅尔频谱图用嵌套的层次注意力；"
+        "文字用带有自己词表的 ALBERT 式编码器；以朴素贝叶斯融合。其中没有其他网络的权重。"
+    ),
+    "The compact size of the transformer fusion with emotion queries (Le et al. 2023) over the networks of v2em-compact: "
+    "RepVGG faces, nested attention over the mel-spectrogram; an ALBERT-style text encoder with a vocabulary of its own; "
+    "fusion by emotion queries. No other network's weights are in it.": (
+        "带情感查询的 Transformer 融合（Le 等，2023）的紧凑版，建立在 v2em-compact 的各网络之上：面部用 RepVGG，"
+        "梅尔频谱图用嵌套注意力；文字用带有自己词表的 ALBERT 式编码器；以情感查询融合。其中没有其他网络的权重。"
+    ),
+    "The compact size of FE2E (Dai et al. 2021): VGG networks over faces and the mel-spectrogram; an ALBERT-style text "
+    "encoder with a vocabulary of its own; fusion by naive Bayes. No other network's weights are in it.": (
+        "FE2E（Dai 等，2021）的紧凑版：面部和梅尔频谱图都用 VGG 网络；"
+        "文字用带有自己词表的 ALBERT 式编码器；以朴素贝叶斯融合。其中没有其他网络的权重。"
+    ),
+    "The compact size of RFAM with focal modulation (Jia et al. 2024): residual-free faces with SimAM, a focal "
+    "modulation network over the mel-spectrogram; an ALBERT-style text encoder with a vocabulary of its own; fusion by "
+    "naive Bayes. No other network's weights are in it.": (
+        "RFAM 与焦点调制（Jia 等，2024）的紧凑版：面部用带 SimAM 的无残差网络，梅尔频谱图用焦点调制网络；"
+        "文字用带有自己词表的 ALBERT 式编码器；以朴素贝叶斯融合。其中没有其他网络的权重。"
+    ),
     "There is no attention here that could be saved as a picture.": "这里没有可以保存为图片的注意力。",
     # Languages that are spoken
     "English": "英语",

@@ -73,13 +73,16 @@ class Drawing:
             "summary": summary_chart(run.summary, complete=False, say=say) if run.summary else "",
         }
 
+    def told(self, run: Run) -> str:
+        """What there is to know beside the readings."""
+        return notices([self._say(one) for one in run.notes], self._say(run.problem) if run.problem else None)
+
     def ended(self, run: Run) -> Update:
         """A run that has ended."""
         say = self._say
-        problem = say(run.problem) if run.problem else None
         return {
             "status": status(run.ended),
-            "notices": notices([say(one) for one in run.notes], problem),
+            "notices": self.told(run),
             **self.utterances(run),
             "summary": summary_chart(run.summary, say=say) if run.summary else "",
             **buttons(busy=False),

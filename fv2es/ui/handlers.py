@@ -96,19 +96,22 @@ class Handlers:
             return None
         return self._models.reader(name)
 
-    def describe(self, name: str | None) -> Update:
+    def describe(self, session: Session, name: str | None) -> Update:
         """What the model that is chosen is."""
-        return {"about-model": about_model(self._offers[name])} if name in self._offers else {}
+        if name not in self._offers:
+            return {}
+        return {"about-model": about_model(self._offers[name], speaker(session.language))}
 
     def chosen(self, session: Session) -> Update:
         """There is another clip; a notice that one was missing has been heeded."""
-        return {"notices": ""} if session.run is None else {}
+        return {"notices": self._drawing(session).told(session.run) if session.run else ""}
 
     def begin(self, session: Session, clip: str | None, *options: Any) -> Update:
         """Before the queue, at once: note what is asked for. options: as `Request` has them after the clip."""
-        page, say = self.clear(session), speaker(session.language)
+        say = speaker(session.language)
         if not clip:
-            return page | {"notices": notices((), say(NO_CLIP))}
+            return {"notices": notices((), say(NO_CLIP))}
+        page = self.clear(session)
         session.start(Request(clip, *options))
         return page | {"status": status(say("Waiting for a free place…"), busy=True), **buttons(busy=True)}
 

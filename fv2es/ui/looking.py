@@ -44,9 +44,10 @@ SWEEP = 600  # seconds: how often kept results are looked through
 ASKING = "Finding out where the model looks…"
 NO_MODEL = "The model that made this result is not here, so it cannot be asked again."
 NO_CLIP = "The clip itself is not kept with a link, so no video can be made of it. Read the clip again for that."
+SAME = "This model has read the clip already: choose another one beside it."
 NOTHING = "There is nothing to take away yet."
 NO_PICTURE = "There is no attention here that could be saved as a picture."
-MOVED = "The thresholds that you have moved hold in these files."
+MOVED = "The thresholds that you have moved hold in all that is made from now on."
 
 
 class Looking:
@@ -109,10 +110,14 @@ class Looking:
         if run is None or self._models is None or not name:
             return
         other = self._models.reader(name)
+        if other.checkpoint.identity == run.identity:
+            yield {"compare": notices([say(SAME)]), "compared": ""}
+            return
         run.compared, run.other = [], _versioned(title(other.checkpoint), other.checkpoint.identity, say)
         shown = -inf
         for pair in compare(other, run.readings):
             if session.run is not run:
+                yield {"compare": "", "compared": ""}  # what comes last is sent once more at the end
                 return
             run.compared.append(pair)
             if time.monotonic() >= shown + OFTEN:  # all of it is drawn each time
@@ -160,8 +165,7 @@ class Looking:
             except MediaError as error:
                 yield {"annotate": notices((), say(str(error)))}
                 return
-            if not gone.is_set():
-                yield {"annotate": "", "video": gr.Video(value=path, visible=True)}
+            yield {"annotate": "", "video": gr.Video(visible=False) if gone.is_set() else gr.Video(path, visible=True)}
 
     def link(self, session: Session) -> Update:
         """Keep the result, and show the link that opens it."""
@@ -178,7 +182,7 @@ class Looking:
         return {
             "link": '<div class="fv-link"><p>'
             f'<a href="?result={token}" target="_blank">?result={token}</a> '
-            f'<button type="button" class="fv-copy">{say("Copy")}</button></p>'
+            f'<button type="button" class="fv-copy" data-done="{say("Copied")}">{say("Copy")}</button></p>'
             f"<p>{kept.format(time=duration(self._shelf.keep_seconds, say))}</p></div>"
         }
 

@@ -12,6 +12,8 @@
   let run = null; // the analysis on the page; a new one starts anew
   let chosen = null; // number of the utterance on the stage
   let following = true; // the newest utterance, until the visitor chooses or plays
+  let asked = null; // address of the clip for which Submit was pressed
+  let clip = null; // of the one that the analysis is of; the player may hold another by now
   let cards = new Map(); // number → HTML
   let staged = null; // the HTML of the card on the stage
   let thresholds = {}; // emotion → value, those of the sliders
@@ -22,6 +24,7 @@
   const one = (selector) => document.querySelector(selector);
   const all = (selector) => [...document.querySelectorAll(selector)];
   const player = () => one("#clip video");
+  const tied = () => (player()?.currentSrc === clip ? player() : null); // the player, if it holds what was read
   const rows = () => all("#utterances [data-index]");
   const row = (index) => one(`#utterances [data-index="${index}"]`);
 
@@ -44,6 +47,7 @@
 
   function begin(next) {
     run = next;
+    clip = asked;
     chosen = null;
     following = true;
     cards = new Map();
@@ -65,7 +69,7 @@
   function choose(index, seek) {
     if (!row(index)) return;
     following = false;
-    if (seek) go(player(), +row(index).dataset.start + 0.01);
+    if (seek) go(tied(), +row(index).dataset.start + 0.01);
     if (index === chosen) return;
     chosen = index;
     show();
@@ -197,6 +201,18 @@
     setTimeout(wait, PATIENCE, here);
   }
 
+  /* Browsers have a clipboard for pages that came encrypted; elsewhere the link is marked and copied as by hand. */
+  async function copy(button, link) {
+    if (navigator.clipboard) await navigator.clipboard.writeText(link.href);
+    else {
+      getSelection().selectAllChildren(link);
+      if (!document.execCommand("copy")) return;
+    }
+    const word = button.textContent;
+    button.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = word; }, 2000);
+  }
+
   function at(lanes, x) {
     const { left, width } = one(".fv-over-lanes").getBoundingClientRect();
     const time = ((x - left) / width) * +lanes.dataset.end;
@@ -224,7 +240,8 @@
     if (option) choose(+option.dataset.index, true);
     else if (lanes) choose(+at(lanes, event.clientX).dataset.index, true);
     else if (event.target.closest("#thresholds .fv-reset")) reset();
-    else if (event.target.closest(".fv-copy")) navigator.clipboard?.writeText(one(".fv-link a").href);
+    else if (event.target.closest(".fv-copy")) copy(event.target.closest(".fv-copy"), one(".fv-link a"));
+    else if (event.target.closest("#submit")) asked = player()?.currentSrc ?? null;
   });
   document.addEventListener("keydown", pressed);
   document.addEventListener("input", (event) => {
@@ -237,7 +254,7 @@
     if (event.target.matches("#thresholds input")) tell();
   });
   for (const kind of ["timeupdate", "seeked"]) {
-    document.addEventListener(kind, (event) => event.target === player() && played(event.target), true);
+    document.addEventListener(kind, (event) => event.target === tied() && played(event.target), true);
   }
 
   document.addEventListener("loadeddata", ({ target }) => {

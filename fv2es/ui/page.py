@@ -155,7 +155,8 @@ def _model(models: Models | None, words: Words) -> Parts:
         visible=several,
         elem_id="model",
     )
-    return {"model": choice, "about-model": markup(about_model(chosen) if chosen else "", visible=several)}
+    described = words.markup(partial(about_model, chosen)) if chosen else ""
+    return {"model": choice, "about-model": markup(described, visible=several)}
 
 
 def _examples(folder: Path, clip: gr.Video, subtitles: gr.File, words: Words) -> Parts:
@@ -214,7 +215,7 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
 
     cleared = parts["clear"].click(named(parts, handlers.clear), session, [session, *page], cancels=read, **AT_ONCE)
     cleared.then(lambda: (None, None, ""), None, [parts["clip"], parts["subtitles"], parts["text"]], **AT_ONCE)
-    parts["model"].input(named(parts, handlers.describe), parts["model"], parts["about-model"], **AT_ONCE)
+    parts["model"].input(named(parts, handlers.describe), [session, parts["model"]], parts["about-model"], **AT_ONCE)
     parts["bridge"].submit(
         named(parts, handlers.heed),
         [session, parts["bridge"]],
@@ -223,9 +224,8 @@ def _wire(demo: gr.Blocks, parts: Parts, handlers: Handlers, captions: set[str])
         **AT_ONCE,
     )
     parts["clip"].change(named(parts, handlers.chosen), session, parts["notices"], **AT_ONCE)
-    forget = forgets(captions)
-    for event in (parts["clip"].upload, parts["clip"].stop_recording, parts["clip"].clear):
-        event(forget, parts["subtitles"], parts["subtitles"], **AT_ONCE)
+    held = [session, parts["clip"], parts["subtitles"]]
+    parts["clip"].change(forgets(captions), held, parts["subtitles"], **AT_ONCE)
 
 
 def _choices(parts: Parts, language: str) -> dict[Any, Any]:
@@ -242,11 +242,17 @@ def _choices(parts: Parts, language: str) -> dict[Any, Any]:
     return told
 
 
-def forgets(captions: set[str]) -> Callable[[str | None], Any]:
-    """A visitor's own clip has not the words of an example: drops subtitles named like one of `captions`."""
+def forgets(captions: set[str]) -> Callable[[Session, str | None, str | None], Any]:
+    """Another clip, or a part of one, has not the same words: drops subtitles that another was read with, and those of
+    an example (named like one of `captions`) whose clip it is not."""
 
-    def forget(subtitles: str | None) -> Any:
-        return None if subtitles and Path(subtitles).name in captions else gr.skip()
+    def forget(session: Session, clip: str | None, subtitles: str | None) -> Any:
+        if not subtitles:
+            return gr.skip()
+        read, name = session.run.request if session.run else None, Path(subtitles)
+        of_another = read is not None and read.subtitles == subtitles and read.clip != clip
+        of_an_example = name.name in captions and name.stem != Path(clip or "").stem
+        return None if of_another or of_an_example else gr.skip()
 
     return forget
 

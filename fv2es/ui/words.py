@@ -110,9 +110,9 @@ def about(offers: Sequence[Offer], say: Say = english) -> str:
     return f'<footer class="fv-about"><p>{say(PAPERS)} {models} {endpoint}</p></footer>'
 
 
-def about_model(offer: Offer) -> str:
+def about_model(offer: Offer, say: Say = english) -> str:
     """What a model is, below its name among the options."""
-    return f'<p class="fv-about-model">{escape(offer.about)}</p>' if offer.about else ""
+    return f'<p class="fv-about-model">{escape(say(offer.about))}</p>' if offer.about else ""
 
 
 def made_by(run: Run, say: Say = english) -> str:
