@@ -267,15 +267,25 @@ def test_without_a_clip_nothing_is_begun():
     assert list(handlers.read(session)) == []
 
 
+def test_what_could_not_be_read_is_not_read_again_without_a_clip():
+    handlers, session, _, updates = start(MadeUp(before=MediaError("This file is empty.")))
+    assert "This file is empty." in page_after(updates)["notices"]
+    handlers.begin(session, None, *OPTIONS)
+    assert list(handlers.read(session)) == []
+
+
 def test_without_a_clip_the_last_result_stays():
     handlers, session = handlers_of(MadeUp(notes=["A note."])), Session()
     handlers.begin(session, "talk.mp4", *OPTIONS)
     list(handlers.read(session))
     run = session.run
+    assert NO_CLIP not in handlers.settle(session)["notices"]
     page = handlers.begin(session, None, *OPTIONS)
     assert set(page) == {"notices"}
     assert NO_CLIP in page["notices"]
     assert session.run is run
+    assert list(handlers.read(session)) == []
+    assert handlers.settle(session) == {}, "it would take the sentence away"
     told = handlers.chosen(session)["notices"]
     assert NO_CLIP not in told
     assert "A note." in told

@@ -175,6 +175,24 @@ def test_another_clip_is_not_tied_to_what_was_read(visit, paced, talk, clip):
     page.wait_for_function("Math.abs(document.querySelector('#clip video').currentTime - 3) < .1")
 
 
+def test_submit_without_a_clip_says_so_and_keeps_the_result(visit, paced, talk):
+    pace, url = paced
+    page = visit(url)
+    read(page, pace, talk)
+    page.get_by_text("No face was found").wait_for()
+    page.locator("#clip").get_by_label("Clear").click()
+    page.locator("#clip video").wait_for(state="detached")
+    with page.expect_response("**/queue/data*"):  # the whole chain of Submit
+        page.locator("#submit").click()
+    page.get_by_text("Choose a clip first").wait_for()
+    page.wait_for_timeout(500)
+    assert page.get_by_text("Choose a clip first").is_visible()
+    assert row(page, 2).is_visible()
+    upload(page, talk)
+    page.get_by_text("Choose a clip first").wait_for(state="detached")
+    page.get_by_text("No face was found").wait_for()
+
+
 def test_a_choice_stays_while_others_arrive(visit, paced, talk):
     from playwright.sync_api import expect
 

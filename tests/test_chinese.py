@@ -10,6 +10,7 @@ import pytest
 from fv2es.modalities.speech import LANGUAGES
 from fv2es.ui.chinese import CHINESE
 from fv2es.ui.chinese_told import CHINESE_TOLD
+from fv2es.ui.models import find_models
 from fv2es.ui.words import speaker
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +86,11 @@ def test_the_places_for_values_are_the_same(english):
         return sorted(name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None)
 
     assert places((CHINESE | CHINESE_TOLD)[english]) == places(english)
+
+
+def test_the_models_that_ship_are_described_in_chinese():
+    for offer in find_models().offers:
+        assert speaker("zh")(offer.about) != offer.about
 
 
 def test_every_language_that_may_be_spoken_has_a_name():

@@ -118,7 +118,7 @@ class Handlers:
     def read(self, session: Session) -> Iterator[Update]:
         """Read the clip that `begin` has noted: an update at once, then as each utterance is known."""
         run, drawing = session.run, self._drawing(session)
-        if run is None or run.request is None or run.cancel.is_set():
+        if run is None or run.request is None or run.taken or run.cancel.is_set():
             return
         run.taken = True
         yield {"status": status(speaker(session.language)("Reading the clip…"), busy=True)}
@@ -165,8 +165,9 @@ class Handlers:
         """When nothing more is read: the end once more, should the browser have missed it, and time for the tab that
         stands open though nobody has opened it."""
         run = session.run
-        if run is None or not run.ended:
+        if run is None or not run.ended or run.settled:
             return {}
+        run.settled = True
         return self._drawing(session).ended(run) | self._looking.draw(session)
 
     def failed(self, session: Session) -> Update:

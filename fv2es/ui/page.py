@@ -155,7 +155,7 @@ def _model(models: Models | None, words: Words) -> Parts:
         visible=several,
         elem_id="model",
     )
-    described = words.markup(partial(about_model, chosen)) if chosen else ""
+    described = words.markup(partial(about_model, chosen)) if chosen and chosen.about else ""
     return {"model": choice, "about-model": markup(described, visible=several)}
 
 

@@ -85,6 +85,7 @@ class Run:
     expected: float | None = None  # seconds that the clip claims to last
     taken: bool = False  # out of the queue
     ended: str = ""  # how, for people; "" while it goes on
+    settled: bool = False  # and the page has been told so when nothing more was read
     problem: str | None = None  # what went wrong, likewise
     place: str = field(default_factory=secret)  # of its sounds
     growing: Growing = field(default_factory=Growing, repr=False)
@@ -100,6 +101,7 @@ class Run:
         run.duration = result.duration or 0.0
         run.reader, run.model, run.identity = reader, result.model, result.checkpoint
         run.cancel.set()
+        run.settled = True
         return run
 
     def begun(self, reader: Reader) -> None:
