@@ -739,6 +739,8 @@ def test_what_is_sent_wrongly_is_not_in_the_log(served, tmp_path, capfd):
     for file in ({"path": "/home/me/holiday.mp4", "meta": {"_type": "gradio.FileData"}}, {"holiday": 7}, "holiday"):
         event = post(call, json={"data": [file, "none", None, "", "largest"]}).json()["event_id"]
         assert "event: error" in get(f"{call}/{event}").text
+    event = post(call, json={"data": ["holiday", "none"]}).json()["event_id"]
+    assert "needs the values" in get(f"{call}/{event}").text
     written = "".join(capfd.readouterr())
     assert "private" not in written
     assert "holiday" not in written

@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from browsing import heading, overflow, read, summary, upload, words_of
+from browsing import heading, overflow, read, submit, summary, upload, words_of
 from conftest import shades, tone
 from processes import PATIENCE
 
@@ -198,8 +198,7 @@ def test_a_choice_stays_while_others_arrive(visit, paced, talk):
 
     pace, url = paced
     page = visit(url)
-    upload(page, talk)
-    page.locator("#submit").click()
+    submit(page, talk)
     pace.gate.release(2)
     heading(page, 2).wait_for()
     row(page, 0).click()
@@ -314,8 +313,7 @@ def test_stop_keeps_what_is_there_and_frees_the_worker(visit, paced, talk):
 
     pace, url = paced
     page = visit(url)
-    upload(page, talk)
-    page.locator("#submit").click()
+    submit(page, talk)
     pace.gate.release()
     heading(page, 1).wait_for()
     page.locator("#stop").click()
@@ -334,8 +332,7 @@ def test_stop_keeps_what_is_there_and_frees_the_worker(visit, paced, talk):
 def test_a_closed_tab_frees_the_worker(visit, paced, talk):
     pace, url = paced
     page = visit(url)
-    upload(page, talk)
-    page.locator("#submit").click()
+    submit(page, talk)
     pace.gate.release()
     heading(page, 1).wait_for()
     page.close()
@@ -351,8 +348,7 @@ def test_what_cannot_be_read_says_why_and_leaves_the_page_usable(visit, paced, t
     page.wait_for_timeout(1000)
     assert page.get_by_role("alert").is_visible(), "and it stays"
     monkeypatch.setattr(pace, "error", MediaError("This file is empty."))
-    upload(page, talk)
-    page.locator("#submit").click()
+    submit(page, talk)
     page.get_by_role("alert").get_by_text("This file is empty.").wait_for()
     monkeypatch.setattr(pace, "error", None)
     monkeypatch.setattr(pace, "notes", ["Neither speech nor a face was found, so there is nothing to read."])

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from browsing import heading, overflow, read, upload
+from browsing import heading, overflow, read, submit
 from processes import PATIENCE
 
 from fv2es.media import open_media
@@ -54,7 +54,8 @@ def test_maps_that_take_a_while_say_so(page, paced, monkeypatch):
     reader = paced[0].readers["made-up"]
     predict = reader.predict
     monkeypatch.setitem(vars(reader), "predict", lambda *given, **how: held.wait(PATIENCE) and predict(*given, **how))
-    page.locator('#utterances [data-index="0"]').click()
+    with page.expect_request("**/run/predict*"):  # the server is told of it a moment later
+        page.locator('#utterances [data-index="0"]').click()
     page.locator('#attention [data-of="2"][aria-busy="true"]').wait_for()
     page.get_by_role("tab", name="What if").click()
     page.get_by_role("tab", name="Attention").click()
@@ -89,8 +90,7 @@ def test_a_transcript_is_edited_and_read_again(page):
 def test_who_edits_a_transcript_stays_with_its_utterance(visit, paced, talk):
     pace, url = paced
     page = visit(url)
-    upload(page, talk)
-    page.locator("#submit").click()
+    submit(page, talk)
     pace.gate.release()
     heading(page, 1).wait_for()
     page.get_by_role("tab", name="What if").click()
@@ -193,8 +193,7 @@ def test_a_model_is_chosen_by_keyboard_and_named_by_what_it_made(visit, paced, t
     page.get_by_text("It hears <nothing>.").wait_for()
     assert overflow(page) <= 0
 
-    upload(page, talk)
-    page.locator("#submit").click()
+    submit(page, talk)
     pace.gate.release(3)
     page.get_by_text("Done: 3 utterances").wait_for()
     expect(page.locator("#made-by")).to_contain_text("Read by Other compact, version 1")

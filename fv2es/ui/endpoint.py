@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.exceptions import InvalidPathError
-from pydantic import ValidationError
 
 from fv2es.modalities.speech import ENGLISH
 from fv2es.ui.handlers import Handlers
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from gradio.state_holder import SessionState
 
 NAME, LEAST = "analyze", 5  # values that programs send, from the first version on
-NO_FILE = "A file is to be sent as Gradio's clients send it: uploaded first, then by the path that the answer names."
+NOT_AS_ASKED = "A request needs the values that “Use via API” names, and files uploaded as Gradio's clients do it."
 READ_AT_ONCE = 2  # clips; the others wait in the queue
 
 
@@ -55,8 +53,8 @@ class Answering(gr.Blocks):
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except gr.Error as error:  # as what was sent is in the sentence, the log is to have none of it
             raise gr.Error(error.message, print_exception=False) from None
-        except (InvalidPathError, ValidationError):
-            raise gr.Error(NO_FILE, print_exception=False) from None
+        except ValueError:  # too few values, a path of the server's, something else than a file
+            raise gr.Error(NOT_AS_ASKED, print_exception=False) from None
 
 
 def endpoint(handlers: Handlers, models: Models | None) -> None:
