@@ -169,6 +169,7 @@ def test_another_clip_is_not_tied_to_what_was_read(visit, paced, talk, clip):
     assert at(page) == pytest.approx(6.5, abs=0.1)
     assert heading(page, 1).is_visible()
     page.locator("#submit").click()
+    page.get_by_text("Reading the clip…").wait_for()
     pace.gate.release(pace.readings)
     page.get_by_text("Done: 3 utterances").wait_for()
     row(page, 1).click()
