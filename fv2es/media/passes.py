@@ -183,7 +183,10 @@ def _packets(media: PlainMedia, streams: list[av.stream.Stream], start: float) -
         raise ValueError("this file was closed")
     if start > 2 or media.seconds_read:  # a second of run-up, as time stamps of the streams differ
         container.seek(int((max(0.0, start - 1) + media.origin) * 1e6), backward=True)
-    yield from container.demux(streams)
+    try:
+        yield from container.demux(streams)
+    except IndexError:  # PyAV: at the end, after the last of ours, where a stream began in the midst of the file
+        pass
 
 
 def _spoken(seconds: float) -> str:
